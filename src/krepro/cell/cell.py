@@ -1,0 +1,300 @@
+"""One cell: one release on one stack, the repros run in it one after the other.
+
+A cell tells what happens as events, one JSON object a line:
+
+* ``{"event": "imported", "identity": {...}, "seconds": s, "modules": [...]}``
+* ``{"event": "untestable", "verdict": "untestable:import", "message": "..."}``
+* ``{"event": "repro", "id": "...", "record": {...}}`` for each repro
+* ``{"event": "done"}``
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from packaging.version import Version
+
+from krepro.cell.supervise import (
+    Ending,
+    Limits,
+    adopt_orphans,
+    die_with_parent,
+    supervise,
+)
+from krepro.repro import Repro, read_repro
+from krepro.verdict import Verdict
+
+LONE = "krepro.cell.lone"
+KERAS_NAMES = ("keras", "tf_keras")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a cell is asked to do."""
+
+    overlay: Path
+    release: str
+    backend: str
+    repros: tuple[Path, ...]
+    scratch: Path
+    isolation: str = "fork"
+    limits: Limits = field(default_factory=Limits)
+    import_timeout_s: float = 120.0
+    repeat: int = 1
+    retries: int = 2
+
+    @classmethod
+    def from_json(cls, text: str) -> Job:
+        """Read a job that ``to_json`` wrote."""
+        table = json.loads(text)
+        return cls(
+            **{
+                **table,
+                "overlay": Path(table["overlay"]),
+                "scratch": Path(table["scratch"]),
+                "repros": tuple(Path(path) for path in table["repros"]),
+                "limits": Limits(**table["limits"]),
+            }
+        )
+
+    def to_json(self) -> str:
+        """Return the job as one line of JSON."""
+        return json.dumps(asdict(self), default=str)
+
+
+class Events:
+    """The way out of a cell: one JSON object a line into a file descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Write to an open file descriptor."""
+        self._descriptor = descriptor
+
+    def tell(self, event: str, **facts: Any) -> None:
+        """Write one event."""
+        data = memoryview(json.dumps({"event": event, **facts}).encode() + b"\n")
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+
+Start = Callable[[int, int, Path], int]
+
+
+class Cell:
+    """One release on one stack, in this process."""
+
+    def __init__(self, job: Job, events: Events) -> None:
+        """Become the parent of one repro at a time."""
+        self.job = job
+        self.events = events
+        self._parent = os.getppid()
+        adopt_orphans()
+
+    def run_forked(self) -> None:
+        """Import the release in this process, then fork a child per repro.
+
+        This process must be a fork of a zygote: it does not come back to what it was.
+        """
+        from krepro.cell import identity, session
+
+        job = self.job
+        before = set(sys.modules)
+        started = time.monotonic()
+        try:
+            found = identity.import_keras(job.overlay, job.release, job.backend)
+        except BaseException as error:
+            self._import_failed(f"{type(error).__name__}: {error}")
+            return
+        seconds = round(time.monotonic() - started, 4)
+        loaded = [name for name in sys.modules if name not in before]
+        modules = [m for m in loaded if m.partition(".")[0] not in KERAS_NAMES]
+        self.events.tell("imported", identity=found, seconds=seconds, modules=modules)
+        # What is here now is never garbage; a collection in a child need not look at it.
+        gc.collect()
+        gc.freeze()
+
+        def run_each(start_of: Callable[[Path], Start]) -> None:
+            for path in job.repros:
+                self.run_repro(path, start_of(path))
+
+        session.run_in_forks(job.repros[0].parent, run_each)
+        self.events.tell("done")
+
+    def run_fresh(self) -> None:
+        """Run every repro in a fresh interpreter, once one has shown that Keras imports."""
+        probe = self._supervise(fresh_process(self.job, None), self._limits(None))
+        record = to_record(probe, self._limits(None))
+        if probe.status < 0 or probe.limit:
+            probe = self._supervise(fresh_process(self.job, None), self._limits(None))
+            record = to_record(probe, self._limits(None))
+        if "identity" not in record:
+            self._import_failed(str(record["message"]))
+            return
+        self.events.tell(
+            "imported", identity=record["identity"], seconds=probe.seconds, modules=[]
+        )
+        for path in self.job.repros:
+            self.run_repro(path, None)
+        self.events.tell("done")
+
+    def _import_failed(self, message: str) -> None:
+        self.events.tell(
+            "untestable", verdict=Verdict.IMPORT.value, message=f"import keras: {message}"
+        )
+
+    def run_repro(self, path: Path, start: Start | None) -> None:
+        """Run one repro as often as it takes to believe what it says.
+
+        A crash or a time-out must come again in a fresh process. A verdict that is not the
+        declared one must come again too; where runs disagree the repro is flaky.
+        """
+        job = self.job
+        repro = read_repro(path)
+        records: list[dict[str, Any]] = []
+        while len(records) < max(1, job.repeat):
+            records.append(self._run_confirmed(repro, start))
+        if is_surprising(job, repro, records[0]):
+            while len(records) < max(1 + job.retries, job.repeat):
+                records.append(self._run_confirmed(repro, start))
+        record = records[0]
+        if len({signature(r) for r in records}) > 1:
+            record = disagreement(records)
+        record["runs"] = len(records)
+        self.events.tell("repro", id=path.stem, record=record)
+
+    def _run_confirmed(self, repro: Repro, start: Start | None) -> dict[str, Any]:
+        """Run a repro once; believe a crash or a time-out only if it comes again."""
+        record = self._run_once(repro, start)
+        if record["verdict"] not in (Verdict.CRASH.value, Verdict.TIMEOUT.value):
+            return record
+        again = self._run_once(repro, None)
+        if again["verdict"] == record["verdict"]:
+            return again
+        # The fork may be to blame; one more fresh run tells that from a flaky crash.
+        last = self._run_once(repro, None)
+        return again if signature(again) == signature(last) else disagreement([again, last])
+
+    def _run_once(self, repro: Repro, start: Start | None) -> dict[str, Any]:
+        """Run a repro in a fork where ``start`` makes one, else in a fresh process."""
+        limits = self._limits(repro, fresh=start is None)
+        record = to_record(
+            self._supervise(start or fresh_process(self.job, repro), limits), limits
+        )
+        record.pop("identity", None)
+        return record
+
+    def _limits(self, repro: Repro | None, *, fresh: bool = True) -> Limits:
+        given = self.job.limits
+        timeout_s = (repro.timeout_s or given.timeout_s) if repro else 0.0
+        return Limits(
+            timeout_s=timeout_s + (self.job.import_timeout_s if fresh else 0.0),
+            memory_mb=(repro and repro.memory_mb) or given.memory_mb,
+            output_kb=given.output_kb,
+        )
+
+    def _supervise(self, start: Start, limits: Limits) -> Ending:
+        ending = supervise(
+            start,
+            limits,
+            self.job.scratch,
+            stop=lambda: os.getppid() != self._parent,
+            sole_child=True,
+        )
+        if ending.limit == "stopped":
+            raise SystemExit(1)
+        return ending
+
+
+def signature(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what two runs of a repro in a cell must agree on."""
+    workarounds = record.get("workarounds", {})
+    return (record["verdict"], *(w["verdict"] for _, w in sorted(workarounds.items())))
+
+
+def disagreement(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the record of a repro whose runs disagreed."""
+    counted = Counter(record["verdict"] for record in records)
+    counts = ", ".join(f"{count} times {verdict}" for verdict, count in counted.items())
+    return {**records[-1], "verdict": Verdict.FLAKY.value, "message": counts}
+
+
+def is_surprising(job: Job, repro: Repro, record: Mapping[str, Any]) -> bool:
+    """Whether a verdict should be doubted: it is known, and not the declared one."""
+    verdict = Verdict(record["verdict"])
+    release = Version(job.release)
+    if verdict.untestable:
+        return False
+    return verdict is not repro.expected(release, job.backend) or any(
+        Verdict(found["verdict"])
+        is not repro.expected_of_workaround(name, release, job.backend)
+        for name, found in record.get("workarounds", {}).items()
+    )
+
+
+def to_record(ending: Ending, limits: Limits) -> dict[str, Any]:
+    """Return the record of a run from how its process ended."""
+    record: dict[str, Any] = {}
+    if ending.limit == "timeout":
+        message = f"no end after {limits.timeout_s:g} s"
+        record = {"verdict": Verdict.TIMEOUT.value, "message": message}
+    elif ending.limit == "oom":
+        message = f"passed {limits.memory_mb} MiB of memory"
+        record = {"verdict": Verdict.OOM.value, "message": message}
+    elif ending.status < 0:
+        message = f"killed by signal {-ending.status}"
+        record = {"verdict": Verdict.CRASH.value, "message": message}
+    else:
+        try:
+            record = json.loads(ending.record)
+        except ValueError:
+            message = f"the process ended early, with exit status {ending.status}"
+            record = {"verdict": Verdict.ERROR.value, "message": message}
+    return {**record, "seconds": ending.seconds, "output": ending.output}
+
+
+def fresh_process(job: Job, repro: Repro | None) -> Start:
+    """Return a way to start a repro, or just the import of Keras, in a fresh interpreter."""
+    alone = replace(job, repros=(repro.path,) if repro else ()).to_json()
+
+    def start(record_fd: int, output_fd: int, folder: Path) -> int:
+        process = subprocess.Popen(
+            [*own_command(LONE), str(record_fd), alone],
+            stdin=subprocess.DEVNULL,
+            stdout=output_fd,
+            stderr=output_fd,
+            pass_fds=[record_fd],
+            cwd=folder,
+            start_new_session=True,
+        )
+        # Reaped by its process id; without this, subprocess would wait for it too.
+        process.returncode = 0
+        return process.pid
+
+    return start
+
+
+def own_command(module: str) -> list[str]:
+    """Return the command that runs a module of krepro's with this interpreter."""
+    return [sys.executable, "-s", str(Path(__file__).with_name("boot.py")), module]
+
+
+def into_child(output_fd: int, folder: Path) -> None:
+    """Make a fresh fork ready to run a repro: a group, an output and a folder of its own."""
+    os.setsid()
+    die_with_parent()
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(output_fd, 1)
+    os.dup2(output_fd, 2)
+    os.chdir(folder)
+
+

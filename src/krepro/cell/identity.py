@@ -1,0 +1,77 @@
+"""Import Keras and prove which Keras it is."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import sys
+from pathlib import Path
+
+KERAS_2 = "tf_keras"
+
+
+class NotAsAsked(ImportError):
+    """Keras imported, but it is not the Keras that was asked for."""
+
+
+def drop_keras() -> None:
+    """Forget whatever goes by the name of Keras: a backend may have imported some.
+
+    A stack holds no Keras, so there is none as a rule; a first ``import keras`` must be the
+    cell's own.
+    """
+    for name in [n for n in sys.modules if n.partition(".")[0] == "keras"]:
+        del sys.modules[name]
+
+
+def import_keras(overlay: Path, release: str, backend: str) -> dict[str, str]:
+    """Import the Keras of an overlay and return what was imported.
+
+    Keras 2 (a ``tf_keras`` in the overlay) goes by the name ``keras`` too, so that repros
+    need not know.
+
+    Args:
+        overlay: the folder that holds the release.
+        release: the version asked for.
+        backend: the backend asked for.
+
+    Returns:
+        The names ``keras``, ``keras_file``, ``backend``, ``backend_version``, ``numpy`` and
+        ``python``.
+
+    Raises:
+        NotAsAsked: another version, place or backend came.
+        BaseException: whatever ``import keras`` raises.
+    """
+    sys.path.insert(0, str(overlay))
+    importlib.invalidate_caches()
+    if (overlay / KERAS_2).is_dir():
+        keras = importlib.import_module(KERAS_2)
+        for name in [n for n in sys.modules if n.partition(".")[0] == KERAS_2]:
+            sys.modules["keras" + name[len(KERAS_2) :]] = sys.modules[name]
+    else:
+        keras = importlib.import_module("keras")
+    found = identity()
+    if found["keras"] != release:
+        raise NotAsAsked(f"asked for keras {release}, got {found['keras']}")
+    if not Path(str(keras.__file__)).resolve().is_relative_to(overlay.resolve()):
+        raise NotAsAsked(f"asked for keras from {overlay}, got {found['keras_file']}")
+    if found["backend"] != backend:
+        raise NotAsAsked(f"asked for backend {backend}, got {found['backend']}")
+    return found
+
+
+def identity() -> dict[str, str]:
+    """Return what this process runs, after ``import keras``."""
+    keras = importlib.import_module("keras")
+    backend = keras.backend.backend()
+    module = sys.modules.get(backend)
+    numpy = sys.modules.get("numpy")
+    return {
+        "keras": str(keras.__version__),
+        "keras_file": str(keras.__file__),
+        "backend": str(backend),
+        "backend_version": str(getattr(module, "__version__", "unknown")),
+        "numpy": str(getattr(numpy, "__version__", "none")),
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,500 @@
+"""The command line: reads what is asked, calls what does it, ends with a documented code."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+
+from krepro import (
+    __version__,
+    doctor,
+    engine,
+    expectation,
+    index,
+    published,
+    result,
+    scaffold,
+)
+from krepro import stack as stacks
+from krepro.board import watcher_for
+from krepro.engine import Engine, NotKept, Options, Plan, Stopped
+from krepro.home import Home
+from krepro.installer import InstallError
+from krepro.matrix import Cell, MatrixError, Stack
+from krepro.project import Project, SelectionError
+from krepro.release import UnknownRelease
+from krepro.render import data, github, junit, markdown, text
+from krepro.report import Exit, Report
+from krepro.repro import BACKENDS, Repro, ReproError, read_repro
+from krepro.verdict import Verdict
+
+BAD_INPUT = (MatrixError, ReproError, SelectionError, UnknownRelease)
+FORMATS = ("text", "json", "markdown", "junit", "github")
+ALONE = {Verdict.UNAFFECTED: 0, Verdict.NOT_APPLICABLE: 0, Verdict.AFFECTED: 1}
+UNTESTABLE_ALONE = 125
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def errors() -> Console:
+    """Return the console for progress and errors."""
+    return Console(stderr=True)
+
+
+def fail(message: object, code: int) -> None:
+    """Say one clear line and end."""
+    click.echo(f"krepro: {' '.join(str(message).split())}", err=True)
+    sys.exit(code)
+
+
+def reporting(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn the errors that users meet into one line and the documented exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except BAD_INPUT as error:
+            fail(error, Exit.BAD_INPUT)
+        except (InstallError, NotKept) as error:
+            fail(error, Exit.INCOMPLETE)
+        except OSError as error:
+            fail(error, Exit.INCOMPLETE)
+        raise AssertionError
+
+    return wrapped
+
+
+def selecting(command: Callable[P, R]) -> Callable[P, R]:
+    """Add the options that say which repros and cells are meant."""
+    options: list[Callable[[Callable[P, R]], Callable[P, R]]] = [
+        click.argument("repros", nargs=-1, metavar="[REPRO]..."),
+        click.option("-t", "--tier", default="quick", help="Tier of releases: quick, minor, all."),
+        click.option(
+            "-r",
+            "--releases",
+            multiple=True,
+            metavar="SELECTOR",
+            help="A version, a specifier ('>=3.5,<3.7'), A..B or newest, instead of a tier.",
+        ),
+        click.option("-b", "--backend", "backends", multiple=True, type=click.Choice(BACKENDS)),
+        click.option(
+            "-s", "--stack", "stack_names", multiple=True, help="Stacks instead of backends."
+        ),
+        click.option("-k", "keyword", default="", help="Ids that match, as in pytest."),
+        click.option("-m", "mark", default="", help="Kinds and areas, as in pytest."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def showing(command: Callable[P, R]) -> Callable[P, R]:
+    """Add the options that say how a report is shown."""
+    command = click.option(
+        "-o",
+        "--output",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write the report to this file.",
+    )(command)
+    return click.option(
+        "-f", "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True
+    )(command)
+
+
+class Selection:
+    """What the options mean in the project at hand."""
+
+    def __init__(
+        self,
+        repros: Sequence[str],
+        tier: str,
+        releases: Sequence[str],
+        backends: Sequence[str],
+        stack_names: Sequence[str],
+        keyword: str,
+        mark: str,
+    ) -> None:
+        self.project = Project.find(Path.cwd())
+        self.matrix = self.project.matrix
+        self.repros = self.project.repros(repros, keyword, mark)
+        self.stacks = self.project.stacks(backends, stack_names)
+        self.cells = self.project.cells(
+            self.project.versions(tier, releases), self.stacks
+        )
+
+    def engine(self, options: Options) -> Engine:
+        """Return an engine for the project."""
+        return Engine(Home.find(), self.project.folder, self.matrix, options=options)
+
+
+def build_report(engine_: Engine, cells: Sequence[Cell], repros: Sequence[Repro]) -> Report:
+    """Return the report on what is stored for cells and repros as they are now."""
+    found, identities = {}, {}
+    for cell in cells:
+        known = engine_.known(cell)
+        if known:
+            identities[cell] = known
+            found[cell] = {
+                repro.id: known.repros[repro.id]
+                for repro in repros
+                if repro.id in known.repros
+                and known.repros[repro.id].source == repro.source_hash
+            }
+    return Report(engine_.matrix, tuple(cells), tuple(repros), found, identities)
+
+
+def show_report(report: Report, form: str, output: Path | None) -> None:
+    """Print a report, or write it to a file."""
+    if form == "github" and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(markdown.render(report))
+    renderers: dict[str, Callable[[Report], str]] = {
+        "json": data.render,
+        "markdown": markdown.render,
+        "junit": junit.render,
+        "github": github.render,
+    }
+    if form in renderers:
+        rendered = renderers[form](report)
+        if output:
+            output.write_text(rendered, encoding="utf-8")
+        else:
+            click.echo(rendered, nl=False)
+    elif output:
+        with output.open("w", encoding="utf-8") as file:
+            Console(file=file, width=100).print(text.render(report))
+    else:
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=100 if len(report.releases) > text.MOST_COLUMNS else 80)
+        console.print(text.render(report), highlight=False)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Which Keras 3 releases have which bug, on which backend: found out by running them.
+
+    Exit codes: 0 as expected, 1 findings, 2 bad input, 3 incomplete.
+    """
+
+
+@main.command()
+@selecting
+@showing
+@click.option("--list", "only_list", is_flag=True, help="List the cells; run nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --list: as JSON.")
+@click.option(
+    "--isolation",
+    type=click.Choice(engine.ISOLATIONS),
+    default=engine.default_isolation,
+    help="fork: from a warm process; process: every repro in a fresh one.",
+)
+@click.option("-j", "--jobs", type=click.IntRange(1), default=engine.default_jobs)
+@click.option("--repeat", type=click.IntRange(1), default=1, help="Runs of each repro.")
+@click.option("--rerun", is_flag=True, help="Measure again what is stored, and compare.")
+@reporting
+def matrix(
+    form: str,
+    output: Path | None,
+    only_list: bool,
+    as_json: bool,
+    isolation: str,
+    jobs: int,
+    repeat: int,
+    rerun: bool,
+    **selected: Any,
+) -> None:
+    """Run repros on releases and backends; print who is affected.
+
+    Without arguments: the whole catalogue on the quick tier, all backends. What is stored is
+    not run again.
+
+    \b
+    Examples:
+      krepro matrix
+      krepro matrix --tier all -b jax
+      krepro matrix path/to/my_repro.py -r '>=3.5,<3.8'
+    """
+    selection = Selection(**selected)
+    if only_list:
+        list_cells(selection, as_json=as_json)
+        return
+    machine = selection.engine(Options(isolation, jobs, repeat, rerun))
+    plan = machine.plan(selection.cells, selection.repros)
+    stopped = run(machine, plan)
+    report = build_report(machine, selection.cells, selection.repros)
+    show_report(report, form, output)
+    sys.exit(Exit.INCOMPLETE if stopped else report.exit_code())
+
+
+def run(machine: Engine, plan: Plan) -> bool:
+    """Run a plan with progress on stderr; return whether it was stopped before its end.
+
+    Raises:
+        NotKept: a result could not be written.
+    """
+    if not plan.missing:
+        return False
+
+    def stop(*_: object) -> None:
+        machine.stop.set()
+
+    before = signal.signal(signal.SIGINT, stop), signal.signal(signal.SIGTERM, stop)
+    console = errors()
+    cached = plan.total - plan.to_measure
+    console.print(
+        f"{plan.to_measure} verdicts to measure in {len(plan.missing)} cells, "
+        f"{cached} known or not asked",
+        highlight=False,
+    )
+    watcher = watcher_for(console, plan)
+    machine.watcher = watcher
+    try:
+        with watcher:
+            machine.run(plan)
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])
+    left = plan.to_measure - watcher.measured_count
+    if left:
+        console.print(
+            f"krepro: stopped; {watcher.measured_count} new verdicts are kept, {left} are left: "
+            "run the same command to go on",
+            highlight=False,
+        )
+    return bool(left)
+
+
+def list_cells(selection: Selection, *, as_json: bool) -> None:
+    """Print the cells and repros that are meant."""
+    table = [
+        {
+            "release": cell.release,
+            "stack": cell.stack,
+            "backend": selection.matrix.find_stack(cell.stack).backend,
+        }
+        for cell in selection.cells
+    ]
+    if as_json:
+        ids = [repro.id for repro in selection.repros]
+        click.echo(json.dumps({"schema": result.SCHEMA, "cells": table, "repros": ids}))
+        return
+    for repro in selection.repros:
+        click.echo(f"{repro.id}  [{repro.kind}, {repro.area}] {repro.title}")
+    click.echo("")
+    for cell in selection.cells:
+        click.echo(str(cell))
+
+
+@main.command()
+@selecting
+@showing
+@click.option("-v", "--verbose", is_flag=True, help="Everything stored, with output.")
+@reporting
+def show(form: str, output: Path | None, verbose: bool, **selected: Any) -> None:
+    """Show stored results; run nothing.
+
+    \b
+    Examples:
+      krepro show --tier all
+      krepro show -v -k dict_loss -r 3.5.0 -b jax
+    """
+    selection = Selection(**selected)
+    report = build_report(selection.engine(Options()), selection.cells, selection.repros)
+    if verbose:
+        show_evidence(report)
+    else:
+        show_report(report, form, output)
+    sys.exit(report.exit_code())
+
+
+def show_evidence(report: Report) -> None:
+    """Print all that is stored of each verdict."""
+    for cell, repro, found in report.measured():
+        click.echo(f"{repro.id} on {cell}: {found.verdict.value} {found.message}".rstrip())
+        click.echo(f"  {found.runs} run(s), {found.seconds:.2f} s, measured {found.measured}")
+        for name, outcome in {**found.tests, **found.workarounds}.items():
+            click.echo(f"  {name}: {outcome.verdict.value} {outcome.message}".rstrip())
+        for line in found.output.splitlines():
+            click.echo(f"  | {line}")
+
+
+@main.command(name="run")
+@click.argument("repro")
+@click.option("-r", "--release", "selector", default="newest", show_default=True)
+@click.option("-b", "--backend", type=click.Choice(BACKENDS), default="tensorflow")
+@click.option("-s", "--stack", "stack_name", default="", help="A stack instead of a backend.")
+@click.option(
+    "--isolation", type=click.Choice(engine.ISOLATIONS), default=engine.default_isolation
+)
+@reporting
+def run_one(
+    repro: str, selector: str, backend: str, stack_name: str, isolation: str
+) -> None:
+    """Run one repro in one cell and print what it printed.
+
+    Exit code as git bisect wants it: 0 unaffected, 1 affected, 125 untestable.
+
+    \b
+    Example:
+      krepro run outer_compile_drops_inner_tracker -r 3.6.0 -b torch
+    """
+    selection = Selection(
+        [repro], "quick", [selector], [backend], [stack_name] if stack_name else [], "", ""
+    )
+    if len(selection.cells) != 1:
+        raise SelectionError(f"{selector!r} means {len(selection.cells)} releases: name one")
+    machine = selection.engine(Options(isolation, 1, rerun=True))
+    machine.run(machine.plan(selection.cells, selection.repros))
+    report = build_report(machine, selection.cells, selection.repros)
+    show_evidence(report)
+    verdict = report.verdict(selection.cells[0], selection.repros[0])
+    sys.exit(ALONE.get(verdict, UNTESTABLE_ALONE) if verdict else UNTESTABLE_ALONE)
+
+
+@main.command()
+@click.option("--refresh", is_flag=True, help="Look on the package index for new ones.")
+@click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text")
+@reporting
+def releases(refresh: bool, form: str) -> None:
+    """List the releases of Keras 3 that matrix.toml knows.
+
+    With --refresh, also those on the package index that it lacks, as text to paste into the
+    file; exit 1 if there are any.
+    """
+    known = Project.find(Path.cwd()).matrix
+    if form == "json":
+        click.echo(msgspec.json.encode(known.release).decode())
+    else:
+        for line, versions in index.by_line(known).items():
+            click.echo(f"{line:<5} {'  '.join(versions)}")
+    if refresh:
+        missing = index.missing_releases(known)
+        for entry in missing:
+            click.echo(f"\n{entry}", nl=False)
+        if missing:
+            fail(f"{len(missing)} releases are not in matrix.toml yet", Exit.FINDINGS)
+        click.echo("krepro: matrix.toml knows every release on the index", err=True)
+
+
+@main.command(name="doctor")
+@reporting
+def doctor_command() -> None:
+    """Say what is there, what is missing, how large it is, and what to do about it."""
+    project = Project.find(Path.cwd())
+    healthy = doctor.examine(Home.find(), project, Console())
+    sys.exit(Exit.AS_EXPECTED if healthy else Exit.INCOMPLETE)
+
+
+@main.command()
+@click.option("--max-size", required=True, metavar="SIZE", help="Such as 5GB, 800MB or 0.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@reporting
+def prune(max_size: str, dry_run: bool) -> None:
+    """Shrink the cache folder: what was not used for longest goes first.
+
+    Results are never removed.
+    """
+    try:
+        limit = doctor.parse_size(max_size)
+    except ValueError as error:
+        raise SelectionError(str(error)) from None
+    for path, size in doctor.prune(Home.find(), limit, dry_run=dry_run):
+        click.echo(f"{'would remove' if dry_run else 'removed'} {path} ({doctor.human(size)})")
+
+
+@main.command(name="lock")
+@click.argument("names", nargs=-1, metavar="[STACK]...")
+@reporting
+def lock_command(names: Sequence[str]) -> None:
+    """Resolve the stacks anew and keep their locks beside matrix.toml."""
+    project = Project.find(Path.cwd())
+    chosen: list[Stack] = (
+        [project.matrix.find_stack(name) for name in names]
+        if names
+        else [stack for stack in project.matrix.stack if not stack.uses]
+    )
+    for stack in chosen:
+        content = stacks.resolve(Home.find(), project.matrix, stack)
+        path = stacks.lock_file(project.folder, stack)
+        result.write_atomically(path, content.encode())
+        click.echo(f"{path.relative_to(project.folder)} {stacks.lock_of(stack, content).hash}")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--kind", default="silent", help="crash, silent, change or divergence.")
+@click.option("--area", default="trainer")
+@reporting
+def new(name: str, kind: str, area: str) -> None:
+    """Write a new repro, repros/NAME.py, to start from."""
+    project = Project.find(Path.cwd())
+    path = scaffold.write(project, name, kind, area)
+    click.echo(f"{path}: edit it, then: krepro matrix {name} --tier all")
+
+
+@main.command(name="update-expectations")
+@click.argument("repros", nargs=-1, metavar="[REPRO]...")
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@reporting
+def update_expectations(repros: Sequence[str], dry_run: bool) -> None:
+    """Write the measured ranges into the metadata of repros.
+
+    Only from complete knowledge: a repro that is unknown anywhere on the primary stacks is
+    left as it is, and said so (exit 3).
+    """
+    project = Project.find(Path.cwd())
+    machine = Engine(Home.find(), project.folder, project.matrix)
+    stacks_ = project.stacks((), ())
+    cells = project.cells(project.matrix.versions, stacks_)
+    incomplete = False
+    for repro in project.repros(repros):
+        report = build_report(machine, cells, [repro])
+        change = expectation.update(report, repro, write=not dry_run)
+        if change is None:
+            incomplete = True
+            click.echo(f"{repro.id}: not known everywhere: run it with --tier all first")
+        elif change:
+            click.echo(f"{repro.id}: " + "; ".join(change))
+            read_repro(repro.path)
+    sys.exit(Exit.INCOMPLETE if incomplete else Exit.AS_EXPECTED)
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Only compare; exit 1 if something differs.")
+@reporting
+def publish(check: bool) -> None:
+    """Write what is stored for all releases into results/ and the README's table."""
+    project = Project.find(Path.cwd())
+    machine = Engine(Home.find(), project.folder, project.matrix)
+    if not check:
+        cells = project.cells(project.matrix.versions, list(project.matrix.stack))
+        for path in published.write(project, build_report(machine, cells, project.repros())):
+            click.echo(f"wrote {path.relative_to(project.folder)}")
+    wrong = published.check(project)
+    for line in wrong:
+        click.echo(line, err=True)
+    sys.exit(Exit.FINDINGS if wrong else Exit.AS_EXPECTED)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of a cell's result file."""
+    click.echo(json.dumps(result.json_schema(), indent=1))
+
+
+if __name__ == "__main__":
+    main()

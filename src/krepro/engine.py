@@ -1,0 +1,428 @@
+"""The engine: run repros in cells, several cells at a time, and keep what they say."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import queue
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from msgspec.structs import replace
+from packaging.version import Version
+
+from krepro import installer, overlay
+from krepro import stack as stacks
+from krepro.cell.cell import Job
+from krepro.cell.supervise import Limits as CellLimits
+from krepro.cell.supervise import kill_group
+from krepro.home import Home
+from krepro.installer import InstallError
+from krepro.matrix import Cell, Matrix, Stack
+from krepro.repro import Repro
+from krepro.result import CellResult, Measurement, Store, measurement_from, now
+from krepro.stack import Environment
+from krepro.verdict import Verdict
+from krepro.zygote import Events, Zygote, fresh_cell
+
+FORK, PROCESS = "fork", "process"
+ISOLATIONS = (FORK, PROCESS)
+
+
+class Stopped(Exception):
+    """The user asked to stop; what is measured is kept."""
+
+
+class NotKept(Exception):
+    """A result could not be written."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run."""
+
+    isolation: str = FORK
+    jobs: int = 2
+    repeat: int = 1
+    rerun: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a run, and in each the repros that are still to be measured."""
+
+    cells: tuple[Cell, ...]
+    repros: tuple[Repro, ...]
+    missing: dict[Cell, tuple[Repro, ...]]
+
+    @property
+    def total(self) -> int:
+        """How many verdicts the run is about."""
+        return len(self.cells) * len(self.repros)
+
+    @property
+    def to_measure(self) -> int:
+        """How many verdicts are still to be measured."""
+        return sum(len(repros) for repros in self.missing.values())
+
+
+@dataclass
+class Watcher:
+    """Is told what happens; does nothing."""
+
+    def preparing(self, what: str) -> None:
+        """Something is being installed."""
+
+    def prepared(self, what: str) -> None:
+        """It is installed."""
+
+    def started(self, cell: Cell) -> None:
+        """A cell began."""
+
+    def measured(self, cell: Cell, repro: Repro, verdict: Verdict) -> None:
+        """A verdict is there."""
+
+    def ended(self, cell: Cell, seconds: float, trouble: str) -> None:
+        """A cell ended; ``trouble`` says what kept it from saying anything."""
+
+
+def applicable(repro: Repro, stack: Stack) -> bool:
+    """Whether a repro has a meaning on a stack: on a reference stack only if it says so."""
+    return not stack.subject or repro.keras2 is not None
+
+
+@dataclass
+class Engine:
+    """Runs a matrix."""
+
+    home: Home
+    folder: Path
+    matrix: Matrix
+    watcher: Watcher = field(default_factory=Watcher)
+    options: Options = field(default_factory=Options)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        """Start with nothing prepared."""
+        self.store = Store(self.home)
+        self._environments: dict[str, Environment | InstallError] = {}
+        self._zygotes: dict[str, Zygote] = {}
+        self._guards = {stack.name: threading.Lock() for stack in self.matrix.stack}
+        self._running: set[int] = set()
+        self._failure: Exception | None = None
+
+    def lock_hash(self, stack: Stack) -> str | None:
+        """Return the hash of a stack's lock, or None while it is not resolved yet."""
+        base = self.matrix.base(stack)
+        lock = stacks.current_lock(self.home, self.folder, self.matrix, base)
+        return lock.hash if lock else None
+
+    def known(self, cell: Cell) -> CellResult | None:
+        """Return what is stored for a cell under the current lock of its stack."""
+        lock = self.lock_hash(self.matrix.find_stack(cell.stack))
+        return self.store.load(cell, lock) if lock else None
+
+    def plan(self, cells: Sequence[Cell], repros: Sequence[Repro]) -> Plan:
+        """Return what a run has to do: all that is not stored, or everything on a rerun."""
+        missing = {}
+        for cell in cells:
+            stack = self.matrix.find_stack(cell.stack)
+            known = self.known(cell)
+            wanted = tuple(
+                repro
+                for repro in repros
+                if applicable(repro, stack)
+                and (self.options.rerun or not is_known(known, repro))
+            )
+            if wanted:
+                missing[cell] = wanted
+        return Plan(tuple(cells), tuple(repros), missing)
+
+    def run(self, plan: Plan) -> None:
+        """Measure what a plan lacks.
+
+        Raises:
+            Stopped: ``stop`` was set; what was measured is kept.
+            NotKept: a result could not be written.
+        """
+        if not plan.missing:
+            return
+        waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
+        for cell in in_turn(list(plan.missing)):
+            waiting.put(cell)
+        self.home.scratch.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix="run-", dir=self.home.scratch))
+        threads = [
+            threading.Thread(target=self._work, args=(plan, waiting, scratch), daemon=True)
+            for _ in range(max(1, min(self.options.jobs, len(plan.missing))))
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.1)
+        finally:
+            self.stop.set()
+            for group in list(self._running):
+                kill_group(group)
+            for zygote in self._zygotes.values():
+                zygote.remember()
+                zygote.end()
+            for thread in threads:
+                thread.join(1)
+            shutil.rmtree(scratch, ignore_errors=True)
+        if self._failure:
+            raise self._failure
+
+    def _work(
+        self, plan: Plan, waiting: queue.SimpleQueue[Cell], scratch: Path
+    ) -> None:
+        while not self.stop.is_set():
+            try:
+                cell = waiting.get_nowait()
+            except queue.Empty:
+                return
+            started = time.monotonic()
+            trouble = ""
+            self.watcher.started(cell)
+            try:
+                self._measure(cell, plan.missing[cell], scratch)
+            except InstallError as error:
+                trouble = str(error)
+                self._untestable(cell, plan.missing[cell], error.verdict, trouble)
+            except Stopped:
+                return
+            except Exception as error:
+                self._failure = self._failure or error
+                self.stop.set()
+                return
+            self.watcher.ended(cell, time.monotonic() - started, trouble)
+
+    def environment(self, stack: Stack) -> Environment:
+        """Return the environment that a stack runs in, made if it is not there.
+
+        Raises:
+            InstallError: it could not be made.
+        """
+        base = self.matrix.base(stack)
+        with self._guards[base.name]:
+            found = self._environments.get(base.name)
+            if found is None:
+                self.watcher.preparing(f"stack {base.name}")
+                try:
+                    found = stacks.prepare(self.home, self.folder, self.matrix, base)
+                except InstallError as error:
+                    found = error
+                self._environments[base.name] = found
+                self.watcher.prepared(f"stack {base.name}")
+        if isinstance(found, InstallError):
+            raise found
+        return dataclasses.replace(found, stack=stack)
+
+    def _overlay(self, cell: Cell, environment: Environment) -> Path:
+        subject = self.matrix.subject(cell)
+        if not overlay.path_of(self.home, subject).is_dir():
+            self.watcher.preparing(subject)
+            try:
+                return overlay.prepare(self.home, subject, environment)
+            finally:
+                self.watcher.prepared(subject)
+        return overlay.prepare(self.home, subject, environment)
+
+    def _job(
+        self, cell: Cell, environment: Environment, repros: Sequence[Repro], scratch: Path
+    ) -> Job:
+        limits = self.matrix.limits
+        return Job(
+            overlay=self._overlay(cell, environment),
+            release=cell.release,
+            backend=environment.stack.backend,
+            repros=tuple(repro.path.absolute() for repro in repros),
+            scratch=scratch,
+            limits=CellLimits(limits.timeout_s, limits.memory_mb, limits.output_kb),
+            import_timeout_s=limits.import_timeout_s,
+            repeat=self.options.repeat,
+        )
+
+    def _measure(self, cell: Cell, repros: Sequence[Repro], scratch: Path) -> None:
+        """Measure repros in a cell and keep what they say.
+
+        Raises:
+            InstallError: the cell has no environment.
+            Stopped: the run is to end.
+        """
+        environment = self.environment(self.matrix.find_stack(cell.stack))
+        job = self._job(cell, environment, repros, scratch)
+        left = {repro.id: repro for repro in repros}
+        if self.options.isolation == FORK:
+            zygote = self._zygote(environment, cell, scratch)
+            with zygote.cell(job) as events:
+                self._follow(cell, environment, events, left, zygote, job)
+        # Whatever a fork could not say is asked again in fresh processes.
+        for _ in range(2):
+            if left:
+                again = self._job(cell, environment, list(left.values()), scratch)
+                with fresh_cell(environment, scratch, again) as events:
+                    self._follow(cell, environment, events, left, None, again)
+        if left:
+            message = "the cell itself died or hung, and again in a fresh process"
+            self._untestable(cell, list(left.values()), Verdict.CRASH, message, environment)
+
+    def _zygote(self, environment: Environment, cell: Cell, scratch: Path) -> Zygote:
+        name = environment.stack.name
+        with self._guards[name]:
+            zygote = self._zygotes.get(name)
+            if zygote is None:
+                zygote = self._zygotes[name] = Zygote(environment, scratch)
+        teachers = [] if environment.preload_file.exists() else self._teachers(
+            cell, environment, scratch
+        )
+        zygote.start(teachers, self.stop)
+        return zygote
+
+    def _teachers(self, cell: Cell, environment: Environment, scratch: Path) -> list[Job]:
+        """Return jobs that import the oldest and the newest release of a stack."""
+        cells = self.matrix.cells(self.matrix.versions, [environment.stack])
+        ends = {cells[0], cells[-1], cell}
+        jobs = []
+        for each in sorted(ends, key=lambda c: Version(c.release)):
+            with contextlib.suppress(InstallError):
+                jobs.append(self._job(each, environment, [], scratch))
+        return jobs
+
+    def _follow(
+        self,
+        cell: Cell,
+        environment: Environment,
+        events: Events,
+        left: dict[str, Repro],
+        zygote: Zygote | None,
+        job: Job,
+    ) -> None:
+        """Keep what a cell tells until it ends; take what it measured out of ``left``."""
+        result = CellResult(
+            release=cell.release,
+            stack=cell.stack,
+            backend=environment.stack.backend,
+            lock=environment.lock.hash,
+        )
+        group = 0
+        try:
+            while event := events.next(patience_s(job), self.stop):
+                kind = event["event"]
+                if kind == "started":
+                    group = event["pid"]
+                    self._running.add(group)
+                elif kind == "imported":
+                    if zygote:
+                        zygote.learn(event["modules"])
+                    result = replace(
+                        result,
+                        identity=event["identity"],
+                        import_seconds=event["seconds"],
+                    )
+                elif kind == "untestable":
+                    if zygote:  # Believed only if it comes again in a fresh process.
+                        return
+                    self._untestable(
+                        cell,
+                        list(left.values()),
+                        Verdict(event["verdict"]),
+                        event["message"],
+                        environment,
+                    )
+                    left.clear()
+                    return
+                elif kind == "repro":
+                    repro = left.pop(event["id"])
+                    measurement = measurement_from(event["record"], repro.source_hash)
+                    self._keep(result, repro, measurement)
+                elif kind == "done":
+                    return
+        finally:
+            if group:
+                kill_group(group)
+                self._running.discard(group)
+        if self.stop.is_set():
+            raise Stopped
+
+    def _untestable(
+        self,
+        cell: Cell,
+        repros: Sequence[Repro],
+        verdict: Verdict,
+        message: str,
+        environment: Environment | None = None,
+    ) -> None:
+        """Give repros the verdict of an environment that does not work."""
+        stack = self.matrix.find_stack(cell.stack)
+        lock = environment.lock.hash if environment else self.lock_hash(stack)
+        result = CellResult(cell.release, cell.stack, stack.backend, lock or "unresolved")
+        for repro in repros:
+            measurement = Measurement(
+                repro.source_hash, verdict, message=message, measured=now()
+            )
+            self._keep(result, repro, measurement)
+
+    def _keep(self, result: CellResult, repro: Repro, measurement: Measurement) -> None:
+        cell = Cell(result.stack, result.release)
+        try:
+            kept = self.store.add(
+                replace(result, repros={repro.id: measurement})
+            )
+        except OSError as error:
+            cause = installer.cause_of(str(error))
+            raise NotKept(
+                f"{self.home.results}: a result could not be written ({error}); what was "
+                "measured before is kept"
+                + (": free some space and run again" if cause is Verdict.NO_SPACE else "")
+            ) from None
+        self.watcher.measured(cell, repro, kept.repros[repro.id].verdict)
+
+
+def is_known(result: CellResult | None, repro: Repro) -> bool:
+    """Whether a stored result answers for a repro as it is now."""
+    found = result.repros.get(repro.id) if result else None
+    return (
+        found is not None
+        and found.source == repro.source_hash
+        and not found.verdict.passing_cause
+    )
+
+
+def patience_s(job: Job) -> float:
+    """Return how long a cell may say nothing: more than its own limits take, in seconds."""
+    runs = max(job.repeat, 1 + job.retries)
+    return 3 * runs * (job.limits.timeout_s + job.import_timeout_s) + 60
+
+
+def in_turn(cells: Sequence[Cell]) -> Iterator[Cell]:
+    """Yield cells of different stacks in turn, so that their zygotes start side by side."""
+    by_stack: dict[str, list[Cell]] = {}
+    for cell in cells:
+        by_stack.setdefault(cell.stack, []).append(cell)
+    while by_stack:
+        for name in list(by_stack):
+            yield by_stack[name].pop(0)
+            if not by_stack[name]:
+                del by_stack[name]
+
+
+def default_isolation() -> str:
+    """Return the isolation for this machine."""
+    return FORK if stacks.fork_is_safe() else PROCESS
+
+
+def default_jobs() -> int:
+    """Return how many cells to run at a time: one per core that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1

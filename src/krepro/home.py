@@ -1,0 +1,107 @@
+"""The one folder that holds everything krepro makes: environments, overlays, results."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock
+
+VARIABLE = "KREPRO_HOME"
+
+
+@dataclass(frozen=True)
+class Home:
+    """``KREPRO_HOME``: the rooms of krepro's cache folder."""
+
+    path: Path
+
+    @classmethod
+    def find(cls) -> Home:
+        """Return the folder that the environment names, else the user's cache folder."""
+        named = os.environ.get(VARIABLE)
+        default = platformdirs.user_cache_path("krepro", appauthor=False)
+        return cls(Path(named).expanduser().absolute() if named else default)
+
+    @property
+    def stacks(self) -> Path:
+        """One virtual environment per stack and lock."""
+        return self.path / "stacks"
+
+    @property
+    def overlays(self) -> Path:
+        """One folder per release."""
+        return self.path / "overlays"
+
+    @property
+    def results(self) -> Path:
+        """One JSON file per cell."""
+        return self.path / "results"
+
+    @property
+    def downloads(self) -> Path:
+        """What uv downloaded, hard-linked into the environments."""
+        return self.path / "uv"
+
+    @property
+    def scratch(self) -> Path:
+        """Working folders of repros; empty between runs."""
+        return self.path / "scratch"
+
+    @property
+    def rooms(self) -> tuple[Path, ...]:
+        """Every folder in here."""
+        return self.stacks, self.overlays, self.results, self.downloads, self.scratch
+
+    def lock(self, name: str) -> FileLock:
+        """Return a lock that runs of krepro share, by name."""
+        folder = self.path / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{name}.lock")
+
+
+def size_bytes(folder: Path) -> int:
+    """Return what a folder takes on disk, each hard-linked file counted once, in bytes."""
+    seen: set[tuple[int, int]] = set()
+    return _size_bytes(folder, seen)
+
+
+def sizes_bytes(folders: tuple[Path, ...]) -> dict[Path, int]:
+    """Return what folders take, a file they share counted for the first of them, in bytes."""
+    seen: set[tuple[int, int]] = set()
+    return {folder: _size_bytes(folder, seen) for folder in folders}
+
+
+def _size_bytes(folder: Path, seen: set[tuple[int, int]]) -> int:
+    total = 0
+    pending = [folder]
+    while pending:
+        try:
+            entries = list(os.scandir(pending.pop()))
+        except OSError:
+            continue
+        for entry in entries:
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(Path(entry.path))
+            key = (status.st_dev, status.st_ino)
+            if key not in seen:
+                seen.add(key)
+                total += status.st_blocks * 512
+    return total
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder if it is there: renamed first, so that nobody sees half of it."""
+    doomed = folder.with_name(f".{folder.name}.{os.getpid()}.doomed")
+    try:
+        folder.rename(doomed)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(doomed, ignore_errors=True)

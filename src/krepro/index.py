@@ -1,0 +1,88 @@
+"""The package index: which releases of Keras are on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from krepro.installer import InstallError
+from krepro.matrix import Matrix
+from krepro.release import lines
+from krepro.verdict import Verdict
+
+ACCEPT = "application/vnd.pypi.simple.v1+json"
+DEFAULT_INDEX = "https://pypi.org/simple"
+TIMEOUT_S = 30
+
+
+def by_line(matrix: Matrix) -> dict[str, list[str]]:
+    """Return the versions of a matrix by release line, as text."""
+    return {line: [str(v) for v in found] for line, found in lines(matrix.versions).items()}
+
+
+def index_url() -> str:
+    """Return the address of the package index that uv or pip is set up with."""
+    for variable in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"):
+        if os.environ.get(variable):
+            return os.environ[variable].rstrip("/")
+    return DEFAULT_INDEX
+
+
+def files_on_index(project: str) -> list[dict[str, Any]]:
+    """Return the files of a project on the index (PEP 691).
+
+    Raises:
+        InstallError: the index cannot be reached, or answers something else.
+    """
+    url = f"{index_url()}/{project}/"
+    request = urllib.request.Request(url, headers={"Accept": ACCEPT})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            content = json.load(answer)
+        files: list[dict[str, Any]] = content["files"]
+    except (OSError, urllib.error.URLError) as error:
+        raise InstallError(
+            Verdict.NETWORK, f"the package index cannot be reached: {error}"
+        ) from None
+    except (ValueError, KeyError) as error:
+        raise InstallError(
+            Verdict.NETWORK, f"the package index answers no PEP 691 JSON: {error}"
+        ) from None
+    return files
+
+
+def missing_releases(matrix: Matrix) -> list[str]:
+    """Return an entry of ``matrix.toml`` for each release on the index that it lacks.
+
+    Raises:
+        InstallError: the index cannot be reached.
+    """
+    return list(entries(files_on_index("keras"), matrix.versions))
+
+
+def entries(files: Iterable[dict[str, Any]], known: Iterable[Version]) -> Iterable[str]:
+    """Yield a ``[[release]]`` for each final, unyanked Keras 3 release that is not known."""
+    found: dict[Version, dict[str, Any]] = {}
+    for file in files:
+        parts = str(file.get("filename", "")).split("-")
+        if not file.get("filename", "").endswith(".whl") or file.get("yanked"):
+            continue
+        try:
+            version = Version(parts[1])
+        except (InvalidVersion, IndexError):
+            continue
+        if version.major >= 3 and not version.is_prerelease:
+            found.setdefault(version, file)
+    for version in sorted(set(found) - set(known)):
+        file = found[version]
+        uploaded = str(file.get("upload-time", ""))[:10] or "1970-01-01"
+        yield (
+            f'[[release]]\nversion = "{version}"\nuploaded = {uploaded}\n'
+            f'python = "{file.get("requires-python") or ""}"\n'
+        )

@@ -1,0 +1,100 @@
+"""uv, as krepro uses it: which index, which cache, and what its failures mean."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import uv
+
+from krepro.home import Home
+from krepro.verdict import Verdict
+
+# What pip was told about indexes holds for uv too, which does not read pip's settings.
+FROM_PIP = {
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
+    "PIP_FIND_LINKS": "UV_FIND_LINKS",
+}
+
+CAUSES = (
+    (r"no space left on device|disk quota exceeded|os error (28|122)\b", Verdict.NO_SPACE),
+    (
+        r"dns error|failed to lookup address|error sending request|connection refused"
+        r"|connection reset|timed out|network is unreachable|could not connect"
+        r"|failed to fetch|client error \(connect\)|status code: 5\d\d",
+        Verdict.NETWORK,
+    ),
+)
+
+
+class InstallError(Exception):
+    """An environment that could not be made: the verdict it means, and one line why."""
+
+    def __init__(self, verdict: Verdict, message: str) -> None:
+        """Keep the verdict that every repro gets in that environment."""
+        super().__init__(message)
+        self.verdict = verdict
+
+
+def cause_of(output: str) -> Verdict:
+    """Return what a failed installation means, from what uv printed."""
+    return next(
+        (verdict for pattern, verdict in CAUSES if re.search(pattern, output, re.I)),
+        Verdict.INSTALL,
+    )
+
+
+def environment(home: Home) -> dict[str, str]:
+    """Return the environment variables to run uv with."""
+    variables = dict(os.environ)
+    for theirs, ours in FROM_PIP.items():
+        if variables.get(theirs) and not variables.get(ours):
+            separator = "," if ours == "UV_FIND_LINKS" else " "
+            variables[ours] = separator.join(variables[theirs].split())
+    variables.setdefault("UV_CACHE_DIR", str(home.downloads))
+    variables.pop("VIRTUAL_ENV", None)
+    variables.pop("PYTHONPATH", None)
+    return variables
+
+
+def run_uv(home: Home, *arguments: str, configured: bool = False) -> str:
+    """Run uv and return what it printed.
+
+    ``configured`` lets uv read the settings in the project file it is given.
+
+    Raises:
+        InstallError: uv failed.
+    """
+    options = ["--quiet"] if configured else ["--quiet", "--no-config"]
+    command = [uv.find_uv_bin(), *options, *arguments]
+    done = subprocess.run(
+        command,
+        env=environment(home),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        message = " ".join(done.stderr.split()) or f"uv ended with {done.returncode}"
+        raise InstallError(cause_of(done.stderr), message[:600])
+    return done.stdout
+
+
+def torch_arguments(requirements: Sequence[str], home: Home) -> list[str]:
+    """Return what makes uv take a CPU build of torch.
+
+    A wheel that ``UV_FIND_LINKS`` offers is preferred; else PyTorch's own index has them.
+    """
+    if not any(re.match(r"torch\b", requirement) for requirement in requirements):
+        return []
+    folders = environment(home).get("UV_FIND_LINKS", "").split(",")
+    for folder in filter(None, folders):
+        path = Path(folder.removeprefix("file://"))
+        if path.is_dir() and any(path.glob("torch-*")):
+            return []
+    return ["--torch-backend=cpu"]

@@ -1,0 +1,329 @@
+"""``matrix.toml``: releases, stacks, tiers and exclusions, as data."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from krepro import release as releases_module
+from krepro.repro import BACKENDS
+
+FILE_NAME = "matrix.toml"
+SCHEMA = 1
+
+
+class MatrixError(ValueError):
+    """A mistake in ``matrix.toml``: which file, which line, what to do."""
+
+
+class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A Keras version on the package index.
+
+    ``python`` is its ``Requires-Python``; ``requires`` are requirements beyond those that
+    every release shares.
+    """
+
+    version: str
+    uploaded: datetime.date
+    python: str
+    requires: tuple[str, ...] = ()
+    notes: str = ""
+
+    @property
+    def parsed(self) -> Version:
+        """The version, comparable."""
+        return Version(self.version)
+
+
+class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A pinned set of backend packages, a Python version, and the releases it serves.
+
+    A stack with a ``subject`` is a reference stack: it runs that one package under the name
+    ``keras`` instead of the releases of Keras 3. A stack that ``uses`` another has that one's
+    environment instead of one of its own.
+    """
+
+    name: str
+    backend: str
+    python: str = ""
+    requirements: tuple[str, ...] = ()
+    uses: str = ""
+    releases: str = ""
+    primary: bool = False
+    subject: str = ""
+    environment: dict[str, str] = {}
+    notes: str = ""
+
+    def serves(self, release: Version) -> bool:
+        """Whether a release of Keras 3 runs on this stack."""
+        return not self.subject and SpecifierSet(self.releases).contains(release)
+
+
+class Exclusion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Cells that are left out, and why."""
+
+    stack: str
+    releases: str
+    reason: str
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a repro may use, unless its metadata says otherwise."""
+
+    timeout_s: float = 60.0
+    import_timeout_s: float = 120.0
+    memory_mb: int = 4096
+    output_kb: int = 64
+
+
+class Cell(msgspec.Struct, frozen=True, order=True):
+    """One release on one stack, by name."""
+
+    stack: str
+    release: str
+
+    def __str__(self) -> str:
+        return f"{self.release}@{self.stack}"
+
+
+class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole of ``matrix.toml``."""
+
+    schema: int
+    requirements: tuple[str, ...]
+    tiers: dict[str, tuple[str, ...]]
+    limits: Limits
+    release: tuple[Release, ...]
+    stack: tuple[Stack, ...]
+    exclude: tuple[Exclusion, ...] = ()
+
+    @property
+    def versions(self) -> list[Version]:
+        """All known releases, in order of version."""
+        return sorted(release.parsed for release in self.release)
+
+    def find_stack(self, name: str) -> Stack:
+        """Return the stack of a name.
+
+        Raises:
+            MatrixError: there is none.
+        """
+        for stack in self.stack:
+            if stack.name == name:
+                return stack
+        known = ", ".join(stack.name for stack in self.stack)
+        raise MatrixError(f"no stack {name!r}: use {known}")
+
+    def base(self, stack: Stack) -> Stack:
+        """Return the stack whose environment a stack runs in: mostly itself."""
+        return self.find_stack(stack.uses) if stack.uses else stack
+
+    def primary(self, backend: str) -> Stack:
+        """Return the stack that serves every release on a backend."""
+        return next(s for s in self.stack if s.backend == backend and s.primary)
+
+    def reference_stacks(self) -> list[Stack]:
+        """Return the stacks that run something else under the name of Keras."""
+        return [stack for stack in self.stack if stack.subject]
+
+    def tier(self, name: str) -> list[Version]:
+        """Return the releases of a tier.
+
+        Raises:
+            MatrixError: there is no such tier.
+        """
+        if name not in self.tiers:
+            raise MatrixError(f"no tier {name!r}: use {', '.join(self.tiers)}")
+        return releases_module.select_all(self.tiers[name], self.versions)
+
+    def excluded(self, cell: Cell) -> str:
+        """Return why a cell is left out, or an empty string."""
+        for exclusion in self.exclude:
+            if exclusion.stack == cell.stack and SpecifierSet(exclusion.releases).contains(
+                cell.release
+            ):
+                return exclusion.reason
+        return ""
+
+    def cells(self, versions: Iterable[Version], stacks: Sequence[Stack]) -> list[Cell]:
+        """Return the cells of releases on stacks, without the excluded ones."""
+        chosen = list(versions)
+        found = []
+        for stack in stacks:
+            if stack.subject:
+                subject_version = str(Requirement(stack.subject).specifier)[2:]
+                found.append(Cell(stack.name, subject_version))
+            else:
+                found += [Cell(stack.name, str(v)) for v in chosen if stack.serves(v)]
+        return [cell for cell in found if not self.excluded(cell)]
+
+    def subject(self, cell: Cell) -> str:
+        """Return the requirement that installs the subject of a cell."""
+        return self.find_stack(cell.stack).subject or f"keras=={cell.release}"
+
+    def requirements_of(self, stack: Stack) -> list[str]:
+        """Return what the environment of a stack is made from, sorted."""
+        extra = [
+            requirement
+            for release in self.release
+            if stack.serves(release.parsed)
+            for requirement in release.requires
+        ]
+        return sorted({*self.requirements, *stack.requirements, *extra})
+
+
+@functools.cache
+def read_matrix(path: Path) -> Matrix:
+    """Read and check a ``matrix.toml``.
+
+    Raises:
+        MatrixError: with one line that names the file, the line and the fix.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MatrixError(f"{path}: cannot be read: {error}") from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"line (\d+)", str(error))
+        line = found[1] if found else str(text.count("\n") + 1)
+        raise MatrixError(f"{path}:{line}: not valid TOML: {error}") from None
+    try:
+        matrix = msgspec.convert(table, Matrix)
+    except msgspec.ValidationError as error:
+        message, _, where = str(error).partition(" - at `$")
+        raise MatrixError(f"{path}:{line_of(text, where)}: {message}") from None
+    for where, problem in _problems(matrix):
+        raise MatrixError(f"{path}:{line_of(text, where)}: {problem}")
+    return matrix
+
+
+def line_of(text: str, where: str) -> int:
+    """Return the line of a value in a TOML text.
+
+    Args:
+        text: the TOML text.
+        where: a path as msgspec writes it, such as ``.stack[2].backend``.
+    """
+    steps = re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", where)
+    names = [name for name, _ in steps if name]
+    index = next((int(number) for _, number in steps if number.isdigit()), 0)
+    lines = text.splitlines()
+    table = names[0] if names else ""
+    start, count = 0, -1
+    for number, line in enumerate(lines, 1):
+        if re.match(rf"\[\[?{re.escape(table)}\]\]?\s*(#.*)?$", line.strip()):
+            count += 1
+            if count == index:
+                start = number
+                break
+    for number in range(start, len(lines)):
+        line = lines[number].strip()
+        if start and line.startswith("[") and not re.match(r"\[\s*[\"']", line):
+            break
+        if names and re.match(rf"{re.escape(names[-1])}\s*=", line):
+            return number + 1
+    return start or 1
+
+
+def _problems(matrix: Matrix) -> Iterable[tuple[str, str]]:
+    """Yield the mistakes that types do not show, each with where it is."""
+    if matrix.schema != SCHEMA:
+        yield ".schema", f"schema {matrix.schema} is not known: this krepro reads {SCHEMA}"
+    yield from _release_problems(matrix)
+    yield from _stack_problems(matrix)
+    for name, selectors in matrix.tiers.items():
+        try:
+            releases_module.select_all(selectors, matrix.versions)
+        except releases_module.UnknownRelease as error:
+            yield f".tiers.{name}", f"tier {name}: {error}"
+    names = {stack.name for stack in matrix.stack}
+    for index, exclusion in enumerate(matrix.exclude):
+        where = f".exclude[{index}]"
+        if exclusion.stack not in names:
+            known = ", ".join(sorted(names))
+            yield f"{where}.stack", f"no stack {exclusion.stack!r}: use {known}"
+        if not exclusion.reason.strip():
+            yield f"{where}.reason", "an exclusion needs a reason"
+        yield from _specifier_problems(f"{where}.releases", exclusion.releases)
+
+
+def _release_problems(matrix: Matrix) -> Iterable[tuple[str, str]]:
+    seen: set[Version] = set()
+    for index, release in enumerate(matrix.release):
+        where = f".release[{index}]"
+        try:
+            version = release.parsed
+        except InvalidVersion:
+            yield f"{where}.version", f"{release.version!r} is not a PEP 440 version"
+            continue
+        if version in seen:
+            yield f"{where}.version", f"release {version} is listed twice: remove one"
+        seen.add(version)
+        yield from _specifier_problems(f"{where}.python", release.python)
+        yield from _requirement_problems(f"{where}.requires", release.requires)
+    if not matrix.release:
+        yield ".release", "no [[release]] at all: 'krepro releases --refresh' lists them"
+
+
+def _stack_problems(matrix: Matrix) -> Iterable[tuple[str, str]]:
+    seen: set[str] = set()
+    primaries: set[str] = set()
+    for index, stack in enumerate(matrix.stack):
+        where = f".stack[{index}]"
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", stack.name):
+            problem = f"stack name {stack.name!r} must be lower case letters, digits, . _ -"
+            yield f"{where}.name", problem
+        if stack.name in seen:
+            yield f"{where}.name", f"stack {stack.name!r} is defined twice: rename one"
+        seen.add(stack.name)
+        if stack.backend not in BACKENDS:
+            problem = f"backend {stack.backend!r} is not one of {', '.join(BACKENDS)}"
+            yield f"{where}.backend", problem
+        if stack.primary and stack.backend in primaries:
+            problem = f"a second primary stack for {stack.backend}: keep one"
+            yield f"{where}.primary", problem
+        if stack.primary:
+            primaries.add(stack.backend)
+        bases = {base.name for base in matrix.stack if not base.uses}
+        if stack.uses and stack.uses not in bases:
+            problem = f"uses {stack.uses!r}, which is not one of {', '.join(sorted(bases))}"
+            yield f"{where}.uses", problem
+        if not stack.uses and not stack.python:
+            yield where, "a stack needs a 'python' version such as '3.11'"
+        if not stack.subject and not stack.releases:
+            yield where, "a stack needs 'releases' (a PEP 440 specifier) or a 'subject'"
+        yield from _specifier_problems(f"{where}.releases", stack.releases)
+        yield from _requirement_problems(f"{where}.requirements", stack.requirements)
+        if stack.subject:
+            yield from _requirement_problems(f"{where}.subject", [stack.subject])
+            if "==" not in stack.subject:
+                yield f"{where}.subject", "a subject must be pinned with =="
+    for backend in {stack.backend for stack in matrix.stack if not stack.subject}:
+        if backend not in primaries:
+            yield ".stack", f"no primary stack for {backend}: give one 'primary = true'"
+
+
+def _specifier_problems(where: str, text: str) -> Iterable[tuple[str, str]]:
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        yield where, f"{text!r} is not a PEP 440 specifier such as '>=3.10,<3.12'"
+
+
+def _requirement_problems(where: str, texts: Iterable[str]) -> Iterable[tuple[str, str]]:
+    for text in texts:
+        try:
+            Requirement(text)
+        except InvalidRequirement:
+            yield where, f"{text!r} is not a PEP 508 requirement such as 'jax==0.4.30'"

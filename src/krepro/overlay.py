@@ -1,0 +1,59 @@
+"""Overlays: one release of Keras in a folder, to be put first on a stack's path."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from krepro import installer
+from krepro.home import Home, remove
+from krepro.installer import InstallError
+from krepro.stack import Environment
+
+
+def path_of(home: Home, subject: str) -> Path:
+    """Return where the overlay of a pinned requirement is kept."""
+    requirement = Requirement(subject)
+    version = str(requirement.specifier).removeprefix("==")
+    return home.overlays / f"{requirement.name}-{version}"
+
+
+def prepare(home: Home, subject: str, environment: Environment) -> Path:
+    """Return the overlay of a subject, installing it if it is not there.
+
+    Args:
+        home: where overlays are kept.
+        subject: a pinned requirement such as ``keras==3.6.0``.
+        environment: a stack whose interpreter compiles it.
+
+    Raises:
+        InstallError: it could not be installed.
+    """
+    path = path_of(home, subject)
+    if path.is_dir():
+        return path
+    with home.lock(path.name):
+        if path.is_dir():
+            return path
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+        remove(temporary)
+        try:
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            installer.run_uv(
+                home,
+                "pip",
+                "install",
+                f"--python={environment.python}",
+                "--no-deps",
+                "--compile-bytecode",
+                f"--target={temporary}",
+                subject,
+            )
+            temporary.rename(path)
+        except OSError as error:
+            raise InstallError(installer.cause_of(str(error)), str(error)) from None
+        finally:
+            remove(temporary)
+    return path

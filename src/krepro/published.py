@@ -1,0 +1,180 @@
+"""Published results: the verdicts kept in the repository, and the README's table made of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+from packaging.version import Version
+
+from krepro.matrix import Cell
+from krepro.project import Project
+from krepro.render import markdown
+from krepro.report import Report
+from krepro.repro import Repro
+from krepro.result import SCHEMA, Measurement, Outcome, write_atomically
+from krepro.verdict import Verdict
+
+FOLDER = "results"
+README = "README.md"
+BEGIN = "<!-- krepro publish: begin -->\n"
+END = "<!-- krepro publish: end -->\n"
+
+
+class Published(msgspec.Struct, frozen=True):
+    """The verdicts on one stack.
+
+    ``sources`` has the source hash of each repro; ``verdicts`` has, per release and repro, the
+    verdict; ``workarounds`` the verdicts of workarounds, ``repro.function`` to verdict.
+    """
+
+    stack: str
+    lock: str
+    platform: str
+    backend_version: str
+    python: str
+    sources: dict[str, str]
+    verdicts: dict[str, dict[str, Verdict]]
+    workarounds: dict[str, dict[str, Verdict]]
+    schema: int = SCHEMA
+
+
+def path_of(project: Project, stack_name: str) -> Path:
+    """Return the file of a stack's published results."""
+    return project.folder / FOLDER / f"{stack_name}.json"
+
+
+def write(project: Project, report: Report) -> Iterable[Path]:
+    """Write what a report knows into the repository, a file per stack, and the README's table.
+
+    Stacks that are not known in full on the releases they serve are left out, and what an
+    earlier call wrote for them stays.
+
+    Yields:
+        The files that were written.
+    """
+    for stack in report.matrix.stack:
+        cells = [cell for cell in report.cells if cell.stack == stack.name]
+        measured = [(cell, repro, m) for cell, repro, m in report.measured() if cell in cells]
+        if not cells or any(cell in cells for cell, _ in report.unmeasured()):
+            continue
+        content = to_published(report, cells, measured)
+        path = path_of(project, stack.name)
+        write_atomically(path, msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+        yield path
+    readme = project.folder / README
+    if readme.exists():
+        text = with_table(readme.read_text(encoding="utf-8"), table(project))
+        write_atomically(readme, text.encode())
+        yield readme
+
+
+def to_published(
+    report: Report, cells: list[Cell], measured: list[tuple[Cell, Repro, Measurement]]
+) -> Published:
+    """Return the verdicts of one stack's cells in the form that is kept."""
+    identity = report.identities[cells[0]]
+    verdicts: dict[str, dict[str, Verdict]] = {cell.release: {} for cell in cells}
+    workarounds: dict[str, dict[str, Verdict]] = {cell.release: {} for cell in cells}
+    for cell, repro, found in measured:
+        verdicts[cell.release][repro.id] = found.verdict
+        for name, outcome in sorted(found.workarounds.items()):
+            workarounds[cell.release][f"{repro.id}.{name}"] = outcome.verdict
+    return Published(
+        stack=cells[0].stack,
+        lock=identity.lock,
+        platform=identity.platform,
+        backend_version=identity.identity.get("backend_version", ""),
+        python=identity.identity.get("python", ""),
+        sources={repro.id: found.source for _, repro, found in measured},
+        verdicts=verdicts,
+        workarounds=workarounds,
+    )
+
+
+def read(project: Project, stack_name: str) -> Published | None:
+    """Return the published results of a stack, or None where there are none."""
+    try:
+        content = path_of(project, stack_name).read_bytes()
+        return msgspec.json.decode(content, type=Published)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def to_report(project: Project) -> Report:
+    """Return the report on what is published, for the repros as they are now."""
+    repros = tuple(project.repros())
+    cells: list[Cell] = []
+    found: dict[Cell, dict[str, Measurement]] = {}
+    for stack in project.matrix.stack:
+        kept = read(project, stack.name)
+        for release, verdicts in (kept.verdicts if kept else {}).items():
+            cell = Cell(stack.name, release)
+            cells.append(cell)
+            found[cell] = {
+                name: Measurement(kept.sources.get(name, ""), verdict, workarounds=works)
+                for name, verdict in verdicts.items()
+                if kept and (works := _workarounds(kept, release, name)) is not None
+            }
+    return Report(project.matrix, tuple(cells), repros, found)
+
+
+def _workarounds(kept: Published, release: str, name: str) -> dict[str, Outcome]:
+    table = kept.workarounds.get(release, {})
+    return {
+        key.removeprefix(f"{name}."): Outcome(verdict)
+        for key, verdict in table.items()
+        if key.startswith(f"{name}.")
+    }
+
+
+def table(project: Project) -> str:
+    """Return the README's table: affected ranges on the primary and reference stacks."""
+    report = to_report(project)
+    shown = {s.name for s in report.stacks if s.primary or s.subject}
+    cells = tuple(cell for cell in report.cells if cell.stack in shown)
+    return markdown.ranges_table(Report(report.matrix, cells, report.repros, report.found))
+
+
+def with_table(text: str, content: str) -> str:
+    """Return a README's text with the table between its marks replaced."""
+    return re.sub(
+        f"(?s){re.escape(BEGIN)}.*?{re.escape(END)}",
+        lambda _: f"{BEGIN}{content}{END}",
+        text,
+    )
+
+
+def check(project: Project) -> list[str]:
+    """Return what does not hold together: repros, published results, README's table."""
+    wrong = []
+    report = to_report(project)
+    current = {repro.id: repro.source_hash for repro in report.repros}
+    for stack in report.matrix.stack:
+        kept = read(project, stack.name)
+        if kept is None:
+            if stack.primary or stack.subject:
+                wrong.append(f"results/{stack.name}.json: is not there: run krepro publish")
+            continue
+        wrong += [
+            f"results/{stack.name}.json: {name} was measured on another version of the file"
+            for name, source in kept.sources.items()
+            if current.get(name) != source
+        ]
+        served = {c.release for c in report.matrix.cells(report.matrix.versions, [stack])}
+        wrong += [
+            f"results/{stack.name}.json: lacks release {release}"
+            for release in sorted(served - set(kept.verdicts), key=Version)
+        ]
+    wrong += [
+        f"results/{cell.stack}.json: lacks {repro.id} on {cell.release}"
+        for cell, repro in report.unmeasured()
+    ]
+    wrong += [f"declared otherwise: {difference}" for difference in report.differences()]
+    readme = project.folder / README
+    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    if with_table(text, table(project)) != text or BEGIN not in text:
+        wrong.append(f"{README}: its table is not made from results/: run krepro publish")
+    return wrong

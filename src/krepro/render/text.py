@@ -1,0 +1,128 @@
+"""A report for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from krepro.report import Report, troubles
+from krepro.repro import Repro
+from krepro.verdict import Verdict
+
+# More releases than this do not fit 80 columns; then ranges stand for them.
+MOST_COLUMNS = 8
+BACKEND_LETTERS = {"tensorflow": "T", "jax": "J", "torch": "P"}
+UNKNOWN = ("?", "yellow")
+
+
+def render(report: Report) -> RenderableType:
+    """Return a report for rich to print."""
+    wide = len(report.releases) > MOST_COLUMNS
+    table = ranges_table(report) if wide else marks_table(report)
+    return Group(table, "", *summary(report))
+
+
+def marks_table(report: Report) -> Table:
+    """Return a table with a column per release, in it a mark per stack."""
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
+    table.add_column("repro", no_wrap=True, overflow="ellipsis")
+    for release in report.releases:
+        table.add_column(str(release), no_wrap=True)
+    reference = [stack for stack in report.stacks if stack.subject]
+    for stack in reference:
+        table.add_column(stack.name, no_wrap=True)
+    stacks = [stack for stack in report.stacks if not stack.subject]
+    cells = {(cell.stack, cell.release): cell for cell in report.cells}
+    for area, repros in by_area(report):
+        table.add_row(Text(area, style="bold dim"))
+        for repro in repros:
+            row = [Text(f" {repro.id}")]
+            for release in report.releases:
+                marks = Text()
+                for stack in stacks:
+                    cell = cells.get((stack.name, str(release)))
+                    if cell is None:
+                        marks.append(" ")
+                    else:
+                        marks.append(*mark(report.verdict(cell, repro)))
+                row.append(marks)
+            for stack in reference:
+                found = report.row(repro, stack)
+                row.append(Text("").join(Text(*mark(v)) for v in found.values() if v))
+            table.add_row(*row)
+    return table
+
+
+def ranges_table(report: Report) -> Table:
+    """Return a table with a column per stack, in it the affected range."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
+    table.add_column("repro", no_wrap=True, overflow="ellipsis", max_width=38)
+    table.add_column("affected", overflow="fold")
+    for area, repros in by_area(report):
+        table.add_row(Text(area, style="bold dim"))
+        for repro in repros:
+            table.add_row(f" {repro.id}", range_text(report, repro))
+    return table
+
+
+def range_text(report: Report, repro: Repro) -> str:
+    """Return the affected ranges of a repro, stacks with the same range together."""
+    by_range: dict[str, list[str]] = {}
+    stacks = [stack for stack in report.stacks if not stack.subject]
+    for stack in stacks:
+        by_range.setdefault(report.range(repro, stack), []).append(stack.name)
+    if len(by_range) == 1:
+        return next(iter(by_range))
+    return "; ".join(f"{' '.join(names)} {text}" for text, names in by_range.items())
+
+
+def by_area(report: Report) -> Iterator[tuple[str, list[Repro]]]:
+    """Yield the repros of a report by area, both in order of name."""
+    areas: dict[str, list[Repro]] = {}
+    for repro in sorted(report.repros, key=lambda r: (r.area, r.id)):
+        areas.setdefault(repro.area, []).append(repro)
+    yield from areas.items()
+
+
+def mark(verdict: Verdict | None) -> tuple[str, str]:
+    """Return the mark of a verdict and its style."""
+    return (verdict.mark, verdict.style) if verdict else UNKNOWN
+
+
+def legend(report: Report) -> Text:
+    """Return what the marks mean, those that occur."""
+    text = Text()
+    for verdict in Verdict:
+        if report.counts()[verdict]:
+            text.append(verdict.mark, verdict.style)
+            text.append(f" {verdict.value}   ", "dim")
+    if report.unmeasured():
+        text.append(*UNKNOWN)
+        text.append(" not measured", "dim")
+    return text
+
+
+def summary(report: Report) -> Iterator[RenderableType]:
+    """Yield the lines below the table."""
+    if len(report.releases) <= MOST_COLUMNS:
+        names = ", ".join(stack.name for stack in report.stacks if not stack.subject)
+        yield Text(f"marks in each column: {names}", "dim")
+    yield legend(report)
+    counts = report.counts()
+    total = sum(counts.values())
+    yield Text(
+        f"{total} verdicts: "
+        + ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])
+    )
+    for line in troubles(report.untestable()):
+        yield Text(f"untestable: {line}", "yellow")
+    if missing := len(report.unmeasured()):
+        yield Text(f"not measured: {missing} verdicts; run again to go on", "yellow")
+    differences = list(report.differences())
+    for difference in differences:
+        yield Text(f"differs: {difference}", "red")
+    if not differences and total:
+        yield Text("every verdict is the declared one", "green")

@@ -1,0 +1,159 @@
+"""What a run amounts to: verdicts by repro and cell, held to what was declared. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from packaging.version import Version
+
+from krepro import ranges
+from krepro.matrix import Cell, Matrix, Stack
+from krepro.repro import Repro
+from krepro.result import CellResult, Measurement
+from krepro.verdict import Verdict
+
+
+class Exit(enum.IntEnum):
+    """Exit codes, the same for every command and output format."""
+
+    AS_EXPECTED = 0
+    FINDINGS = 1
+    BAD_INPUT = 2
+    INCOMPLETE = 3
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A verdict that is not the declared one.
+
+    ``function`` is a workaround's name, or empty for the repro itself.
+    """
+
+    repro: Repro
+    cell: Cell
+    expected: Verdict
+    found: Verdict
+    message: str
+    function: str = ""
+
+    def __str__(self) -> str:
+        name = f"{self.repro.id}: {self.function}" if self.function else self.repro.id
+        text = f"{name} on {self.cell}: {self.found.value}, declared {self.expected.value}"
+        return f"{text} ({self.message})" if self.message else text
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdicts of a run: ``found[cell][repro id]``, where there is one.
+
+    ``identities`` has what is known of a cell besides its verdicts.
+    """
+
+    matrix: Matrix
+    cells: tuple[Cell, ...]
+    repros: tuple[Repro, ...]
+    found: Mapping[Cell, Mapping[str, Measurement]]
+    identities: Mapping[Cell, CellResult] = field(default_factory=dict)
+
+    def measurement(self, cell: Cell, repro: Repro) -> Measurement | None:
+        """Return what a repro said in a cell, or None where it was not asked."""
+        return self.found.get(cell, {}).get(repro.id)
+
+    def verdict(self, cell: Cell, repro: Repro) -> Verdict | None:
+        """Return the verdict of a repro in a cell, or None where it is unknown."""
+        found = self.measurement(cell, repro)
+        return found.verdict if found else None
+
+    @property
+    def stacks(self) -> list[Stack]:
+        """The stacks of the cells, in the order of the matrix."""
+        names = {cell.stack for cell in self.cells}
+        return [stack for stack in self.matrix.stack if stack.name in names]
+
+    @property
+    def releases(self) -> list[Version]:
+        """The Keras 3 releases of the cells, in order of version."""
+        reference = {stack.name for stack in self.matrix.reference_stacks()}
+        return sorted({Version(c.release) for c in self.cells if c.stack not in reference})
+
+    def row(self, repro: Repro, stack: Stack) -> dict[Version, Verdict | None]:
+        """Return the verdicts of a repro on a stack, by release."""
+        return {
+            Version(cell.release): self.verdict(cell, repro)
+            for cell in self.cells
+            if cell.stack == stack.name
+        }
+
+    def range(self, repro: Repro, stack: Stack) -> str:
+        """Return the affected range of a repro on a stack in a few words."""
+        return ranges.describe(self.row(repro, stack), self.releases)
+
+    def counts(self) -> Counter[Verdict]:
+        """Return how many verdicts of each kind there are."""
+        return Counter(
+            measurement.verdict
+            for by_repro in self.found.values()
+            for measurement in by_repro.values()
+        )
+
+    def differences(self) -> Iterator[Difference]:
+        """Yield every verdict that says something and is not the declared one."""
+        for cell, repro, found in self.measured():
+            backend = self.matrix.find_stack(cell.stack).backend
+            release = Version(cell.release)
+            expected = repro.expected(release, backend)
+            if found.verdict is not expected and not found.verdict.untestable:
+                yield Difference(repro, cell, expected, found.verdict, found.message)
+            for name, outcome in found.workarounds.items():
+                wanted = repro.expected_of_workaround(name, release, backend)
+                if outcome.verdict is not wanted and not outcome.verdict.untestable:
+                    yield Difference(
+                        repro, cell, wanted, outcome.verdict, outcome.message, name
+                    )
+
+    def measured(self) -> Iterator[tuple[Cell, Repro, Measurement]]:
+        """Yield every cell and repro that has a measurement."""
+        for cell in self.cells:
+            for repro in self.repros:
+                found = self.measurement(cell, repro)
+                if found:
+                    yield cell, repro, found
+
+    def untestable(self) -> list[tuple[Cell, Repro, Measurement]]:
+        """Return what an environment kept from being measured."""
+        return [entry for entry in self.measured() if entry[2].verdict.untestable]
+
+    def unmeasured(self) -> list[tuple[Cell, Repro]]:
+        """Return the cells and repros that a run did not come to."""
+        return [
+            (cell, repro)
+            for cell in self.cells
+            for repro in self.repros
+            if self.verdict(cell, repro) is None
+            and not (self.matrix.find_stack(cell.stack).subject and not repro.keras2)
+        ]
+
+    def exit_code(self) -> Exit:
+        """Return the exit code: findings outweigh gaps."""
+        if any(True for _ in self.differences()):
+            return Exit.FINDINGS
+        if self.untestable() or self.unmeasured():
+            return Exit.INCOMPLETE
+        return Exit.AS_EXPECTED
+
+
+def troubles(entries: Sequence[tuple[Cell, Repro, Measurement]]) -> list[str]:
+    """Return why things were untestable, a line for each reason on each stack."""
+    reasons: dict[tuple[str, str], list[Cell]] = {}
+    for cell, _, found in entries:
+        why = f"{found.verdict.value}: {found.message}"
+        reasons.setdefault((cell.stack, why), []).append(cell)
+    lines = []
+    for (stack, why), cells in reasons.items():
+        releases = list(dict.fromkeys(cell.release for cell in cells))
+        shown = ", ".join(releases[:4]) + (", …" if len(releases) > 4 else "")
+        lines.append(f"{shown} on {stack}: {why} ({len(cells)} verdicts)")
+    return lines

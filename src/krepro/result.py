@@ -1,0 +1,179 @@
+"""Results: what was measured, one JSON file per cell, written atomically."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from krepro import __version__
+from krepro.home import Home
+from krepro.matrix import Cell
+from krepro.verdict import Verdict
+
+SCHEMA = 1
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What one function of a repro said; ``seconds`` is its wall time."""
+
+    verdict: Verdict
+    message: str = ""
+    seconds: float = 0.0
+
+
+class Measurement(msgspec.Struct, frozen=True):
+    """What a repro said in a cell.
+
+    ``source`` is the repro's source hash, ``seconds`` the wall time of the run from its start
+    to its end, ``runs`` how often it ran, ``output`` what it printed (its middle cut out if it
+    was long), ``measured`` the time in UTC, ``lasting`` whether a later run need not
+    measure again.
+    """
+
+    source: str
+    verdict: Verdict
+    message: str = ""
+    seconds: float = 0.0
+    runs: int = 1
+    measured: str = ""
+    krepro: str = ""
+    tests: dict[str, Outcome] = {}
+    workarounds: dict[str, Outcome] = {}
+    output: str = ""
+
+    def with_verdict(self, verdict: Verdict, message: str) -> Measurement:
+        """Return the measurement under another verdict."""
+        return msgspec.structs.replace(self, verdict=verdict, message=message)
+
+
+class CellResult(msgspec.Struct, frozen=True):
+    """All that is known of one cell.
+
+    ``identity`` is what the cell proved itself to be: the names ``keras``, ``keras_file``,
+    ``backend``, ``backend_version``, ``numpy``, ``python``. ``import_seconds`` is how long
+    ``import keras`` took.
+    """
+
+    release: str
+    stack: str
+    backend: str
+    lock: str
+    schema: int = SCHEMA
+    platform: str = ""
+    identity: dict[str, str] = {}
+    import_seconds: float = 0.0
+    repros: dict[str, Measurement] = {}
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a cell's result file."""
+    schema = msgspec.json.schema(CellResult)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"krepro cell result, schema {SCHEMA}",
+        **schema,
+    }
+
+
+def now() -> str:
+    """Return the time in UTC, to the second, in ISO 8601."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def measurement_from(record: dict[str, Any], source: str) -> Measurement:
+    """Return a measurement from what a cell told of a repro.
+
+    Raises:
+        msgspec.ValidationError: the record is not of the known shape.
+    """
+    return msgspec.convert(
+        {**record, "source": source, "measured": now(), "krepro": __version__}, Measurement
+    )
+
+
+def agree(old: Measurement | None, new: Measurement) -> Measurement:
+    """Return what holds after a new measurement of something measured before.
+
+    Two measurements of the same source that are both facts and differ make a flaky repro.
+    """
+    if old is None or old.source != new.source:
+        return new
+    if old.verdict.known and new.verdict.known and old.verdict is not new.verdict:
+        message = f"{old.verdict.value} before, {new.verdict.value} when measured again"
+        return new.with_verdict(Verdict.FLAKY, message)
+    return new
+
+
+@dataclass(frozen=True)
+class Store:
+    """The results in the cache folder, by schema, stack, lock and release."""
+
+    home: Home
+
+    def path(self, cell: Cell, lock: str) -> Path:
+        """Return the file of a cell."""
+        return self.home.results / f"v{SCHEMA}" / cell.stack / lock / f"{cell.release}.json"
+
+    def load(self, cell: Cell, lock: str) -> CellResult | None:
+        """Return what is known of a cell; a file cut short counts as nothing known."""
+        return read_result(self.path(cell, lock))
+
+    def add(self, result: CellResult) -> CellResult:
+        """Add measurements to what is known of a cell, and return all that is known.
+
+        Raises:
+            OSError: they could not be written; what was there is still there.
+        """
+        cell = Cell(result.stack, result.release)
+        path = self.path(cell, result.lock)
+        with self.home.lock(f"result-{cell.stack}-{result.lock}-{cell.release}"):
+            old = read_result(path)
+            repros = dict(old.repros) if old else {}
+            for name, new in result.repros.items():
+                repros[name] = agree(repros.get(name), new)
+            merged = msgspec.structs.replace(
+                result,
+                repros=dict(sorted(repros.items())),
+                platform=platform.platform(),
+            )
+            write_atomically(path, msgspec.json.format(msgspec.json.encode(merged)))
+        return merged
+
+    def everything(self) -> Iterator[CellResult]:
+        """Yield every readable result of this schema."""
+        for path in sorted((self.home.results / f"v{SCHEMA}").rglob("*.json")):
+            result = read_result(path)
+            if result:
+                yield result
+
+
+def read_result(path: Path) -> CellResult | None:
+    """Return the result in a file, or None where there is none that can be read."""
+    try:
+        result = msgspec.json.decode(path.read_bytes(), type=CellResult)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return result if result.schema == SCHEMA else None
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OSError: it could not be written; the old file, if any, is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
