@@ -75,7 +75,9 @@ def lint(session: nox.Session) -> None:
     """Check format, lint and types."""
     install(session, "lint", "test")
     session.install("nox")
-    session.run("ruff", "format", *([] if session.posargs == ["--fix"] else ["--check"]), ".")
+    session.run(
+        "ruff", "format", *([] if session.posargs == ["--fix"] else ["--check"]), "."
+    )
     session.run("ruff", "check", *session.posargs, ".")
     session.run("mypy")
 
@@ -91,7 +93,9 @@ def real_cells() -> list[nox.param]:
     """Return a parameter per cell: every release on the primary stacks."""
     primary = [stack for stack in MATRIX["stack"] if stack.get("primary")]
     return [
-        nox.param(release["version"], stack["name"], id=f"{release['version']}@{stack['name']}")
+        nox.param(
+            release["version"], stack["name"], id=f"{release['version']}@{stack['name']}"
+        )
         for release in MATRIX["release"]
         for stack in primary
     ]
@@ -106,7 +110,9 @@ def repros(session: nox.Session, release: str, stack: str) -> None:
     pins = [line for line in lock.splitlines() if line and not line.startswith("#")]
     requirements = Path(session.create_tmp()) / "requirements.txt"
     requirements.write_text("\n".join([*pins, f"keras=={release}"]), encoding="utf-8")
-    session.install("--no-deps", "--requirement", str(requirements), *cpu_build(session, entry))
+    session.install(
+        "--no-deps", "--requirement", str(requirements), *cpu_build(session, entry)
+    )
     session.install("--no-deps", "--editable", ".")
     records = HERE / ".nox" / "records"
     records.mkdir(parents=True, exist_ok=True)
@@ -118,6 +124,7 @@ def repros(session: nox.Session, release: str, stack: str) -> None:
         "--override-ini=filterwarnings=",
         "-p",
         "no:cacheprovider",
+        "--continue-on-collection-errors",
         f"--krepro-json={records / f'{release}@{stack}.json'}",
         *(session.posargs or ["repros"]),
         env={

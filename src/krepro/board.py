@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -30,7 +31,7 @@ class Lines(Watcher):
     verdicts: dict[Cell, Counter[Verdict]] = field(default_factory=dict)
     guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def __enter__(self) -> Lines:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -77,7 +78,7 @@ class Board(Lines):
 
     running: dict[str, float] = field(default_factory=dict)
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> Self:
         self._progress = Progress(
             TextColumn("verdicts"),
             BarColumn(bar_width=None),
@@ -106,7 +107,9 @@ class Board(Lines):
             for counts in self.verdicts.values():
                 total += counts
             now = time.monotonic()
-            running = [f"{name} {now - since:.0f} s" for name, since in self.running.items()]
+            running = [
+                f"{name} {now - since:.0f} s" for name, since in self.running.items()
+            ]
             eta = self.eta()
         self._progress.update(self._task, completed=self.measured_count, eta=eta)
         counts_line = Text(f"cells {self.done}/{len(self.plan.missing)}   ")

@@ -27,7 +27,7 @@ from krepro import (
 )
 from krepro import stack as stacks
 from krepro.board import watcher_for
-from krepro.engine import Engine, NotKept, Options, Plan, Stopped
+from krepro.engine import Engine, NotKept, Options, Plan
 from krepro.home import Home
 from krepro.installer import InstallError
 from krepro.matrix import Cell, MatrixError, Stack
@@ -80,7 +80,9 @@ def selecting(command: Callable[P, R]) -> Callable[P, R]:
     """Add the options that say which repros and cells are meant."""
     options: list[Callable[[Callable[P, R]], Callable[P, R]]] = [
         click.argument("repros", nargs=-1, metavar="[REPRO]..."),
-        click.option("-t", "--tier", default="quick", help="Tier of releases: quick, minor, all."),
+        click.option(
+            "-t", "--tier", default="quick", help="Tier of releases: quick, minor, all."
+        ),
         click.option(
             "-r",
             "--releases",
@@ -88,9 +90,15 @@ def selecting(command: Callable[P, R]) -> Callable[P, R]:
             metavar="SELECTOR",
             help="A version, a specifier ('>=3.5,<3.7'), A..B or newest, instead of a tier.",
         ),
-        click.option("-b", "--backend", "backends", multiple=True, type=click.Choice(BACKENDS)),
         click.option(
-            "-s", "--stack", "stack_names", multiple=True, help="Stacks instead of backends."
+            "-b", "--backend", "backends", multiple=True, type=click.Choice(BACKENDS)
+        ),
+        click.option(
+            "-s",
+            "--stack",
+            "stack_names",
+            multiple=True,
+            help="Stacks instead of backends.",
         ),
         click.option("-k", "keyword", default="", help="Ids that match, as in pytest."),
         click.option("-m", "mark", default="", help="Kinds and areas, as in pytest."),
@@ -109,7 +117,12 @@ def showing(command: Callable[P, R]) -> Callable[P, R]:
         help="Write the report to this file.",
     )(command)
     return click.option(
-        "-f", "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True
+        "-f",
+        "--format",
+        "form",
+        type=click.Choice(FORMATS),
+        default="text",
+        show_default=True,
     )(command)
 
 
@@ -118,6 +131,7 @@ class Selection:
 
     def __init__(
         self,
+        *,
         repros: Sequence[str],
         tier: str,
         releases: Sequence[str],
@@ -126,13 +140,16 @@ class Selection:
         keyword: str,
         mark: str,
     ) -> None:
+        """Look everything up.
+
+        Raises:
+            MatrixError, ReproError, SelectionError, UnknownRelease: something is not there.
+        """
         self.project = Project.find(Path.cwd())
         self.matrix = self.project.matrix
         self.repros = self.project.repros(repros, keyword, mark)
         self.stacks = self.project.stacks(backends, stack_names)
-        self.cells = self.project.cells(
-            self.project.versions(tier, releases), self.stacks
-        )
+        self.cells = self.project.cells(self.project.versions(tier, releases), self.stacks)
 
     def engine(self, options: Options) -> Engine:
         """Return an engine for the project."""
@@ -174,12 +191,12 @@ def show_report(report: Report, form: str, output: Path | None) -> None:
             click.echo(rendered, nl=False)
     elif output:
         with output.open("w", encoding="utf-8") as file:
-            Console(file=file, width=100).print(text.render(report))
+            Console(file=file, width=100).print(text.render(report, 100))
     else:
         console = Console()
         if not console.is_terminal:
             console = Console(width=100 if len(report.releases) > text.MOST_COLUMNS else 80)
-        console.print(text.render(report), highlight=False)
+        console.print(text.render(report, console.width), highlight=False)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -207,6 +224,7 @@ def main() -> None:
 @click.option("--rerun", is_flag=True, help="Measure again what is stored, and compare.")
 @reporting
 def matrix(
+    *,
     form: str,
     output: Path | None,
     only_list: bool,
@@ -217,7 +235,7 @@ def matrix(
     rerun: bool,
     **selected: Any,
 ) -> None:
-    """Run repros on releases and backends; print who is affected.
+    r"""Run repros on releases and backends; print who is affected.
 
     Without arguments: the whole catalogue on the quick tier, all backends. What is stored is
     not run again.
@@ -305,7 +323,7 @@ def list_cells(selection: Selection, *, as_json: bool) -> None:
 @click.option("-v", "--verbose", is_flag=True, help="Everything stored, with output.")
 @reporting
 def show(form: str, output: Path | None, verbose: bool, **selected: Any) -> None:
-    """Show stored results; run nothing.
+    r"""Show stored results; run nothing.
 
     \b
     Examples:
@@ -325,7 +343,9 @@ def show_evidence(report: Report) -> None:
     """Print all that is stored of each verdict."""
     for cell, repro, found in report.measured():
         click.echo(f"{repro.id} on {cell}: {found.verdict.value} {found.message}".rstrip())
-        click.echo(f"  {found.runs} run(s), {found.seconds:.2f} s, measured {found.measured}")
+        click.echo(
+            f"  {found.runs} run(s), {found.seconds:.2f} s, measured {found.measured}"
+        )
         for name, outcome in {**found.tests, **found.workarounds}.items():
             click.echo(f"  {name}: {outcome.verdict.value} {outcome.message}".rstrip())
         for line in found.output.splitlines():
@@ -336,7 +356,9 @@ def show_evidence(report: Report) -> None:
 @click.argument("repro")
 @click.option("-r", "--release", "selector", default="newest", show_default=True)
 @click.option("-b", "--backend", type=click.Choice(BACKENDS), default="tensorflow")
-@click.option("-s", "--stack", "stack_name", default="", help="A stack instead of a backend.")
+@click.option(
+    "-s", "--stack", "stack_name", default="", help="A stack instead of a backend."
+)
 @click.option(
     "--isolation", type=click.Choice(engine.ISOLATIONS), default=engine.default_isolation
 )
@@ -344,7 +366,7 @@ def show_evidence(report: Report) -> None:
 def run_one(
     repro: str, selector: str, backend: str, stack_name: str, isolation: str
 ) -> None:
-    """Run one repro in one cell and print what it printed.
+    r"""Run one repro in one cell and print what it printed.
 
     Exit code as git bisect wants it: 0 unaffected, 1 affected, 125 untestable.
 
@@ -353,10 +375,18 @@ def run_one(
       krepro run outer_compile_drops_inner_tracker -r 3.6.0 -b torch
     """
     selection = Selection(
-        [repro], "quick", [selector], [backend], [stack_name] if stack_name else [], "", ""
+        repros=[repro],
+        tier="quick",
+        releases=[selector],
+        backends=[backend],
+        stack_names=[stack_name] if stack_name else [],
+        keyword="",
+        mark="",
     )
     if len(selection.cells) != 1:
-        raise SelectionError(f"{selector!r} means {len(selection.cells)} releases: name one")
+        raise SelectionError(
+            f"{selector!r} means {len(selection.cells)} releases: name one"
+        )
     machine = selection.engine(Options(isolation, 1, rerun=True))
     machine.run(machine.plan(selection.cells, selection.repros))
     report = build_report(machine, selection.cells, selection.repros)
@@ -413,7 +443,9 @@ def prune(max_size: str, dry_run: bool) -> None:
     except ValueError as error:
         raise SelectionError(str(error)) from None
     for path, size in doctor.prune(Home.find(), limit, dry_run=dry_run):
-        click.echo(f"{'would remove' if dry_run else 'removed'} {path} ({doctor.human(size)})")
+        click.echo(
+            f"{'would remove' if dry_run else 'removed'} {path} ({doctor.human(size)})"
+        )
 
 
 @main.command(name="lock")
@@ -431,7 +463,9 @@ def lock_command(names: Sequence[str]) -> None:
         content = stacks.resolve(Home.find(), project.matrix, stack)
         path = stacks.lock_file(project.folder, stack)
         result.write_atomically(path, content.encode())
-        click.echo(f"{path.relative_to(project.folder)} {stacks.lock_of(stack, content).hash}")
+        click.echo(
+            f"{path.relative_to(project.folder)} {stacks.lock_of(stack, content).hash}"
+        )
 
 
 @main.command()
@@ -482,7 +516,9 @@ def publish(check: bool) -> None:
     machine = Engine(Home.find(), project.folder, project.matrix)
     if not check:
         cells = project.cells(project.matrix.versions, list(project.matrix.stack))
-        for path in published.write(project, build_report(machine, cells, project.repros())):
+        for path in published.write(
+            project, build_report(machine, cells, project.repros())
+        ):
             click.echo(f"wrote {path.relative_to(project.folder)}")
     wrong = published.check(project)
     for line in wrong:

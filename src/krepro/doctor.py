@@ -30,7 +30,7 @@ def parse_size(text: str) -> int:
     Raises:
         ValueError: it is none.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.I)
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
     if not found:
         raise ValueError(f"{text!r} is no size: write 5GB, 800MB or 0")
     return int(float(found[1]) * UNITS[found[2].upper()])
@@ -87,7 +87,10 @@ def examine(home: Home, project: Project, console: Console) -> bool:
                 "half-made, will be made anew" if half else "not made yet",
                 f"krepro matrix -s {stack.name}" if stack.primary else "",
             )
-    paths = {r.version: overlay.path_of(home, f"keras=={r.version}") for r in project.matrix.release}
+    paths = {
+        r.version: overlay.path_of(home, f"keras=={r.version}")
+        for r in project.matrix.release
+    }
     missing = [version for version, path in paths.items() if not path.is_dir()]
     line(
         True,
@@ -140,7 +143,12 @@ def candidates(home: Home) -> Iterator[tuple[Path, bool]]:
                 yield folder, True
     if home.downloads.is_dir():
         yield home.downloads, False
-    both = [p for room in (home.overlays, home.stacks) for p in _folders(room) if p.name[0] != "."]
+    both = [
+        p
+        for room in (home.overlays, home.stacks)
+        for p in _folders(room)
+        if p.name[0] != "."
+    ]
     yield from ((path, False) for path in sorted(both, key=lambda p: p.stat().st_atime))
 
 

@@ -10,9 +10,10 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 from packaging.version import Version
@@ -33,6 +34,7 @@ from krepro.zygote import Events, Zygote, fresh_cell
 
 FORK, PROCESS = "fork", "process"
 ISOLATIONS = (FORK, PROCESS)
+UNRESOLVED = "unresolved"
 
 
 class Stopped(Exception):
@@ -98,6 +100,15 @@ def applicable(repro: Repro, stack: Stack) -> bool:
 
 
 @dataclass
+class Running:
+    """A cell that is being measured: what is left to measure, and what it said of itself."""
+
+    cell: Cell
+    left: dict[str, Repro]
+    result: CellResult
+
+
+@dataclass
 class Engine:
     """Runs a matrix."""
 
@@ -114,19 +125,18 @@ class Engine:
         self._environments: dict[str, Environment | InstallError] = {}
         self._zygotes: dict[str, Zygote] = {}
         self._guards = {stack.name: threading.Lock() for stack in self.matrix.stack}
-        self._running: set[int] = set()
+        self._groups: set[int] = set()
         self._failure: Exception | None = None
 
-    def lock_hash(self, stack: Stack) -> str | None:
-        """Return the hash of a stack's lock, or None while it is not resolved yet."""
+    def lock_hash(self, stack: Stack) -> str:
+        """Return the hash of a stack's lock, or ``UNRESOLVED`` while there is none."""
         base = self.matrix.base(stack)
         lock = stacks.current_lock(self.home, self.folder, self.matrix, base)
-        return lock.hash if lock else None
+        return lock.hash if lock else UNRESOLVED
 
     def known(self, cell: Cell) -> CellResult | None:
         """Return what is stored for a cell under the current lock of its stack."""
-        lock = self.lock_hash(self.matrix.find_stack(cell.stack))
-        return self.store.load(cell, lock) if lock else None
+        return self.store.load(cell, self.lock_hash(self.matrix.find_stack(cell.stack)))
 
     def plan(self, cells: Sequence[Cell], repros: Sequence[Repro]) -> Plan:
         """Return what a run has to do: all that is not stored, or everything on a rerun."""
@@ -170,7 +180,7 @@ class Engine:
                     thread.join(0.1)
         finally:
             self.stop.set()
-            for group in list(self._running):
+            for group in list(self._groups):
                 kill_group(group)
             for zygote in self._zygotes.values():
                 zygote.remember()
@@ -181,29 +191,39 @@ class Engine:
         if self._failure:
             raise self._failure
 
-    def _work(
-        self, plan: Plan, waiting: queue.SimpleQueue[Cell], scratch: Path
-    ) -> None:
+    def _work(self, plan: Plan, waiting: queue.SimpleQueue[Cell], scratch: Path) -> None:
         while not self.stop.is_set():
             try:
                 cell = waiting.get_nowait()
             except queue.Empty:
                 return
             started = time.monotonic()
-            trouble = ""
             self.watcher.started(cell)
             try:
-                self._measure(cell, plan.missing[cell], scratch)
-            except InstallError as error:
-                trouble = str(error)
-                self._untestable(cell, plan.missing[cell], error.verdict, trouble)
+                trouble = self._measure_or_say_why(cell, plan.missing[cell], scratch)
             except Stopped:
                 return
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  Raised again in the main thread.
                 self._failure = self._failure or error
                 self.stop.set()
                 return
             self.watcher.ended(cell, time.monotonic() - started, trouble)
+
+    def _measure_or_say_why(
+        self, cell: Cell, repros: Sequence[Repro], scratch: Path
+    ) -> str:
+        """Measure a cell; return what kept it from being measured, or an empty string."""
+        try:
+            self._measure(cell, repros, scratch)
+        except InstallError as error:
+            verdict, message = error.verdict, str(error)
+        except OSError as error:
+            # Pipes, working folders, processes: what the machine could not give.
+            verdict, message = installer.cause_of(str(error)), str(error)
+        else:
+            return ""
+        self._untestable(cell, repros, verdict, message)
+        return message
 
     def environment(self, stack: Stack) -> Environment:
         """Return the environment that a stack runs in, made if it is not there.
@@ -260,20 +280,29 @@ class Engine:
         """
         environment = self.environment(self.matrix.find_stack(cell.stack))
         job = self._job(cell, environment, repros, scratch)
-        left = {repro.id: repro for repro in repros}
+        running = Running(
+            cell=cell,
+            left={repro.id: repro for repro in repros},
+            result=CellResult(
+                release=cell.release,
+                stack=cell.stack,
+                backend=environment.stack.backend,
+                lock=environment.lock.hash,
+            ),
+        )
         if self.options.isolation == FORK:
             zygote = self._zygote(environment, cell, scratch)
             with zygote.cell(job) as events:
-                self._follow(cell, environment, events, left, zygote, job)
+                self._follow(running, events, job, zygote)
         # Whatever a fork could not say is asked again in fresh processes.
         for _ in range(2):
-            if left:
-                again = self._job(cell, environment, list(left.values()), scratch)
-                with fresh_cell(environment, scratch, again) as events:
-                    self._follow(cell, environment, events, left, None, again)
-        if left:
+            if running.left:
+                job = self._job(cell, environment, list(running.left.values()), scratch)
+                with fresh_cell(environment, scratch, job) as events:
+                    self._follow(running, events, job, None)
+        if running.left:
             message = "the cell itself died or hung, and again in a fresh process"
-            self._untestable(cell, list(left.values()), Verdict.CRASH, message, environment)
+            self._untestable(cell, list(running.left.values()), Verdict.CRASH, message)
 
     def _zygote(self, environment: Environment, cell: Cell, scratch: Path) -> Zygote:
         name = environment.stack.name
@@ -281,8 +310,10 @@ class Engine:
             zygote = self._zygotes.get(name)
             if zygote is None:
                 zygote = self._zygotes[name] = Zygote(environment, scratch)
-        teachers = [] if environment.preload_file.exists() else self._teachers(
-            cell, environment, scratch
+        teachers = (
+            []
+            if environment.preload_file.exists()
+            else self._teachers(cell, environment, scratch)
         )
         zygote.start(teachers, self.stop)
         return zygote
@@ -298,60 +329,46 @@ class Engine:
         return jobs
 
     def _follow(
-        self,
-        cell: Cell,
-        environment: Environment,
-        events: Events,
-        left: dict[str, Repro],
-        zygote: Zygote | None,
-        job: Job,
+        self, running: Running, events: Events, job: Job, zygote: Zygote | None
     ) -> None:
-        """Keep what a cell tells until it ends; take what it measured out of ``left``."""
-        result = CellResult(
-            release=cell.release,
-            stack=cell.stack,
-            backend=environment.stack.backend,
-            lock=environment.lock.hash,
-        )
+        """Keep what a cell tells until it ends or falls silent."""
         group = 0
         try:
             while event := events.next(patience_s(job), self.stop):
-                kind = event["event"]
-                if kind == "started":
+                if event["event"] == "started":
                     group = event["pid"]
-                    self._running.add(group)
-                elif kind == "imported":
-                    if zygote:
-                        zygote.learn(event["modules"])
-                    result = replace(
-                        result,
-                        identity=event["identity"],
-                        import_seconds=event["seconds"],
-                    )
-                elif kind == "untestable":
-                    if zygote:  # Believed only if it comes again in a fresh process.
-                        return
-                    self._untestable(
-                        cell,
-                        list(left.values()),
-                        Verdict(event["verdict"]),
-                        event["message"],
-                        environment,
-                    )
-                    left.clear()
-                    return
-                elif kind == "repro":
-                    repro = left.pop(event["id"])
-                    measurement = measurement_from(event["record"], repro.source_hash)
-                    self._keep(result, repro, measurement)
-                elif kind == "done":
+                    self._groups.add(group)
+                elif not self._take(running, event, zygote):
                     return
         finally:
             if group:
                 kill_group(group)
-                self._running.discard(group)
+                self._groups.discard(group)
         if self.stop.is_set():
             raise Stopped
+
+    def _take(self, running: Running, event: dict[str, Any], zygote: Zygote | None) -> bool:
+        """Keep what one event says; return whether more may come."""
+        kind = event["event"]
+        if kind == "imported":
+            if zygote:
+                zygote.learn(event["modules"])
+            running.result = replace(
+                running.result,
+                identity=event["identity"],
+                import_seconds=event["seconds"],
+            )
+        elif kind == "untestable" and zygote is None:
+            # From a fork it would be believed only if it came again in a fresh process.
+            verdict = Verdict(event["verdict"])
+            repros = list(running.left.values())
+            self._untestable(running.cell, repros, verdict, event["message"])
+            running.left.clear()
+        elif kind == "repro":
+            repro = running.left.pop(event["id"])
+            measurement = measurement_from(event["record"], repro.source_hash)
+            self._keep(running.result, repro, measurement)
+        return kind not in ("done", "untestable")
 
     def _untestable(
         self,
@@ -359,12 +376,10 @@ class Engine:
         repros: Sequence[Repro],
         verdict: Verdict,
         message: str,
-        environment: Environment | None = None,
     ) -> None:
         """Give repros the verdict of an environment that does not work."""
         stack = self.matrix.find_stack(cell.stack)
-        lock = environment.lock.hash if environment else self.lock_hash(stack)
-        result = CellResult(cell.release, cell.stack, stack.backend, lock or "unresolved")
+        result = CellResult(cell.release, cell.stack, stack.backend, self.lock_hash(stack))
         for repro in repros:
             measurement = Measurement(
                 repro.source_hash, verdict, message=message, measured=now()
@@ -374,9 +389,7 @@ class Engine:
     def _keep(self, result: CellResult, repro: Repro, measurement: Measurement) -> None:
         cell = Cell(result.stack, result.release)
         try:
-            kept = self.store.add(
-                replace(result, repros={repro.id: measurement})
-            )
+            kept = self.store.add(replace(result, repros={repro.id: measurement}))
         except OSError as error:
             cause = installer.cause_of(str(error))
             raise NotKept(

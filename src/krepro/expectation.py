@@ -118,7 +118,7 @@ def rewrite(path: Path, fields: Mapping[str, Any], *, write: bool) -> list[str]:
     block = metadata_block(source)
     assert block is not None
     document = tomlkit.parse(block_toml(block))
-    table: Any = document["tool"]["krepro"]  # type: ignore[index]
+    table: Any = document["tool"]["krepro"]
     changes = []
     for name, value in fields.items():
         old = table.get(name)

@@ -20,15 +20,26 @@ FROM_PIP = {
     "PIP_FIND_LINKS": "UV_FIND_LINKS",
 }
 
-CAUSES = (
-    (r"no space left on device|disk quota exceeded|os error (28|122)\b", Verdict.NO_SPACE),
-    (
-        r"dns error|failed to lookup address|error sending request|connection refused"
-        r"|connection reset|timed out|network is unreachable|could not connect"
-        r"|failed to fetch|client error \(connect\)|status code: 5\d\d",
-        Verdict.NETWORK,
+CAUSES = {
+    Verdict.NO_SPACE: (
+        "no space left on device",
+        "disk quota exceeded",
+        r"os error (28|122)\b",
     ),
-)
+    Verdict.NETWORK: (
+        "dns error",
+        "failed to lookup address",
+        "error sending request",
+        "connection refused",
+        "connection reset",
+        "timed out",
+        "network is unreachable",
+        "could not connect",
+        "failed to fetch",
+        r"client error \(connect\)",
+        r"status code: 5\d\d",
+    ),
+}
 
 
 class InstallError(Exception):
@@ -42,10 +53,10 @@ class InstallError(Exception):
 
 def cause_of(output: str) -> Verdict:
     """Return what a failed installation means, from what uv printed."""
-    return next(
-        (verdict for pattern, verdict in CAUSES if re.search(pattern, output, re.I)),
-        Verdict.INSTALL,
-    )
+    for verdict, patterns in CAUSES.items():
+        if re.search("|".join(patterns), output, re.IGNORECASE):
+            return verdict
+    return Verdict.INSTALL
 
 
 def environment(home: Home) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import functools
 import re
 import tomllib
@@ -33,7 +33,7 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     version: str
-    uploaded: datetime.date
+    uploaded: dt.date
     python: str
     requires: tuple[str, ...] = ()
     notes: str = ""
@@ -277,41 +277,42 @@ def _release_problems(matrix: Matrix) -> Iterable[tuple[str, str]]:
 
 
 def _stack_problems(matrix: Matrix) -> Iterable[tuple[str, str]]:
-    seen: set[str] = set()
-    primaries: set[str] = set()
+    bases = [base.name for base in matrix.stack if not base.uses]
     for index, stack in enumerate(matrix.stack):
         where = f".stack[{index}]"
+        earlier = matrix.stack[:index]
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", stack.name):
             problem = f"stack name {stack.name!r} must be lower case letters, digits, . _ -"
             yield f"{where}.name", problem
-        if stack.name in seen:
+        if any(other.name == stack.name for other in earlier):
             yield f"{where}.name", f"stack {stack.name!r} is defined twice: rename one"
-        seen.add(stack.name)
         if stack.backend not in BACKENDS:
             problem = f"backend {stack.backend!r} is not one of {', '.join(BACKENDS)}"
             yield f"{where}.backend", problem
-        if stack.primary and stack.backend in primaries:
+        if stack.primary and any(o.primary and o.backend == stack.backend for o in earlier):
             problem = f"a second primary stack for {stack.backend}: keep one"
             yield f"{where}.primary", problem
-        if stack.primary:
-            primaries.add(stack.backend)
-        bases = {base.name for base in matrix.stack if not base.uses}
         if stack.uses and stack.uses not in bases:
-            problem = f"uses {stack.uses!r}, which is not one of {', '.join(sorted(bases))}"
+            problem = f"uses {stack.uses!r}, which is not one of {', '.join(bases)}"
             yield f"{where}.uses", problem
         if not stack.uses and not stack.python:
             yield where, "a stack needs a 'python' version such as '3.11'"
-        if not stack.subject and not stack.releases:
-            yield where, "a stack needs 'releases' (a PEP 440 specifier) or a 'subject'"
         yield from _specifier_problems(f"{where}.releases", stack.releases)
         yield from _requirement_problems(f"{where}.requirements", stack.requirements)
-        if stack.subject:
-            yield from _requirement_problems(f"{where}.subject", [stack.subject])
-            if "==" not in stack.subject:
-                yield f"{where}.subject", "a subject must be pinned with =="
-    for backend in {stack.backend for stack in matrix.stack if not stack.subject}:
-        if backend not in primaries:
+        yield from _subject_problems(where, stack)
+    for backend in sorted({stack.backend for stack in matrix.stack if not stack.subject}):
+        if not any(stack.primary and stack.backend == backend for stack in matrix.stack):
             yield ".stack", f"no primary stack for {backend}: give one 'primary = true'"
+
+
+def _subject_problems(where: str, stack: Stack) -> Iterable[tuple[str, str]]:
+    if not stack.subject:
+        if not stack.releases:
+            yield where, "a stack needs 'releases' (a PEP 440 specifier) or a 'subject'"
+        return
+    yield from _requirement_problems(f"{where}.subject", [stack.subject])
+    if "==" not in stack.subject:
+        yield f"{where}.subject", "a subject must be pinned with =="
 
 
 def _specifier_problems(where: str, text: str) -> Iterable[tuple[str, str]]:

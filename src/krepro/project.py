@@ -40,7 +40,9 @@ class Project:
                 return cls(folder)
         if (PACKAGED / FILE_NAME).is_file():
             return cls(PACKAGED)
-        raise SelectionError(f"no {FILE_NAME} in {start} or above: run krepro in a checkout")
+        raise SelectionError(
+            f"no {FILE_NAME} in {start} or above: run krepro in a checkout"
+        )
 
     @functools.cached_property
     def matrix(self) -> Matrix:

@@ -57,7 +57,9 @@ def write(project: Project, report: Report) -> Iterable[Path]:
     """
     for stack in report.matrix.stack:
         cells = [cell for cell in report.cells if cell.stack == stack.name]
-        measured = [(cell, repro, m) for cell, repro, m in report.measured() if cell in cells]
+        measured = [
+            (cell, repro, m) for cell, repro, m in report.measured() if cell in cells
+        ]
         if not cells or any(cell in cells for cell, _ in report.unmeasured()):
             continue
         content = to_published(report, cells, measured)

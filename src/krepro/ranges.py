@@ -69,7 +69,9 @@ def intervals(
         return "bad" if verdict is Verdict.AFFECTED else "good"
 
     found = []
-    runs = [(good, list(run)) for good, run in groupby(ordered, lambda r: state(r) == "good")]
+    runs = [
+        (good, list(run)) for good, run in groupby(ordered, lambda r: state(r) == "good")
+    ]
     for index, (good, run) in enumerate(runs):
         bad = [release for release in run if state(release) == "bad"]
         if good or not bad:

@@ -67,7 +67,7 @@ def _by_specifier(selector: str, known: Sequence[Version]) -> list[Version]:
         version = Version(selector)
     except InvalidVersion:
         try:
-            specifiers = SpecifierSet(selector)
+            specifiers = SpecifierSet(selector or "nothing")
         except InvalidSpecifier:
             raise UnknownRelease(
                 f"{selector!r} is neither a version, a PEP 440 specifier, 'A..B', nor one of "

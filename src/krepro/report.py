@@ -29,19 +29,20 @@ class Exit(enum.IntEnum):
 class Difference:
     """A verdict that is not the declared one.
 
-    ``function`` is a workaround's name, or empty for the repro itself.
+    ``function`` is a workaround's name, or empty for the repro itself; ``declared`` says what
+    was declared, in words.
     """
 
     repro: Repro
     cell: Cell
-    expected: Verdict
+    declared: str
     found: Verdict
     message: str
     function: str = ""
 
     def __str__(self) -> str:
         name = f"{self.repro.id}: {self.function}" if self.function else self.repro.id
-        text = f"{name} on {self.cell}: {self.found.value}, declared {self.expected.value}"
+        text = f"{name} on {self.cell}: {self.found.value}, declared {self.declared}"
         return f"{text} ({self.message})" if self.message else text
 
 
@@ -106,13 +107,15 @@ class Report:
             release = Version(cell.release)
             expected = repro.expected(release, backend)
             if found.verdict is not expected and not found.verdict.untestable:
-                yield Difference(repro, cell, expected, found.verdict, found.message)
+                declared = expected.value
+                yield Difference(repro, cell, declared, found.verdict, found.message)
             for name, outcome in found.workarounds.items():
-                wanted = repro.expected_of_workaround(name, release, backend)
-                if outcome.verdict is not wanted and not outcome.verdict.untestable:
-                    yield Difference(
-                        repro, cell, wanted, outcome.verdict, outcome.message, name
-                    )
+                said = outcome.verdict
+                if not said.untestable and not repro.workaround_as_declared(
+                    name, release, backend, said
+                ):
+                    declared = "not to work" if said is Verdict.UNAFFECTED else "to work"
+                    yield Difference(repro, cell, declared, said, outcome.message, name)
 
     def measured(self) -> Iterator[tuple[Cell, Repro, Measurement]]:
         """Yield every cell and repro that has a measurement."""

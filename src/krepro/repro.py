@@ -93,16 +93,20 @@ class Repro:
             return Verdict.AFFECTED
         return Verdict.UNAFFECTED
 
-    def expected_of_workaround(
-        self, name: str, release: Version, backend: str
-    ) -> Verdict:
-        """Return the verdict declared for a workaround: by default it works everywhere."""
-        if release.major < 3 or not self.applies.holds(release, backend):
-            return self.expected(release, backend)
+    def workaround_as_declared(
+        self, name: str, release: Version, backend: str, found: Verdict
+    ) -> bool:
+        """Whether a workaround said what the metadata declares: by default, that it works.
+
+        Nothing is declared for Keras 2, nor where the repro itself does not apply. A workaround
+        that says of itself that it is not applicable contradicts nothing.
+        """
+        declared = release.major >= 3 and self.applies.holds(release, backend)
+        if not declared or found is Verdict.NOT_APPLICABLE:
+            return True
         works = self.works.get(name)
-        if works is None or works.holds(release, backend):
-            return Verdict.UNAFFECTED
-        return Verdict.AFFECTED
+        expected = works is None or works.holds(release, backend)
+        return found is (Verdict.UNAFFECTED if expected else Verdict.AFFECTED)
 
 
 def metadata_block(source: str) -> re.Match[str] | None:
@@ -122,7 +126,7 @@ def is_repro(path: Path) -> bool:
     """Whether a file carries krepro's metadata; cheap, for collection."""
     try:
         with path.open(encoding="utf-8") as file:
-            return "# [tool.krepro]" in file.read(8192)
+            return re.search(r"(?m)^# \[tool\.krepro\]$", file.read(8192)) is not None
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -225,9 +229,7 @@ def parse_specifiers(text: str | list[str]) -> tuple[SpecifierSet, ...]:
     Raises:
         InvalidSpecifier: one of them is not a PEP 440 specifier.
     """
-    return tuple(
-        SpecifierSet(part) for part in ([text] if isinstance(text, str) else text)
-    )
+    return tuple(SpecifierSet(part) for part in ([text] if isinstance(text, str) else text))
 
 
 class _Fields:
@@ -253,9 +255,7 @@ class _Fields:
     def _get(self, name: str, types: type | tuple[type, ...], wanted: str) -> Any:
         self._asked.add(name)
         value = self._fields.get(name)
-        if value is not None and (
-            not isinstance(value, types) or isinstance(value, bool)
-        ):
+        if value is not None and (not isinstance(value, types) or isinstance(value, bool)):
             self.fail(name, f"must be {wanted}, not {value!r}")
         return value
 
@@ -305,11 +305,7 @@ class _Fields:
         return {key: self._to_range(name, item) for key, item in value.items()}
 
     def _to_range(self, name: str, value: str | list[str] | dict[str, Any]) -> Range:
-        table = (
-            value
-            if isinstance(value, dict)
-            else {backend: value for backend in BACKENDS}
-        )
+        table = value if isinstance(value, dict) else dict.fromkeys(BACKENDS, value)
         for backend in table:
             if backend not in BACKENDS:
                 self.fail(name, f"names {backend!r}: use {', '.join(BACKENDS)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import platform
 from collections.abc import Iterator
@@ -84,7 +84,7 @@ def json_schema() -> dict[str, Any]:
 
 def now() -> str:
     """Return the time in UTC, to the second, in ISO 8601."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def measurement_from(record: dict[str, Any], source: str) -> Measurement:

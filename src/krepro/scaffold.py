@@ -9,7 +9,7 @@ from krepro.project import Project, SelectionError
 from krepro.repro import KINDS
 
 # Identical in every repro: it makes the file a script of its own.
-FOOTER = '''\
+FOOTER = """\
 if __name__ == "__main__":
     import sys
     import unittest
@@ -21,7 +21,7 @@ if __name__ == "__main__":
             except unittest.SkipTest as reason:
                 sys.exit(print(f"{name}: not applicable: {reason}") or 125)
             print(f"{name}: as promised")
-'''
+"""
 
 TEMPLATE = '''\
 # /// script

@@ -81,7 +81,11 @@ def lock_of(stack: Stack, text: str) -> Lock:
         line.strip() for line in text.splitlines() if line.strip() and line[0] != "#"
     )
     content = "\n".join([f"python=={stack.python}", *pins])
-    return Lock(stack.name, "\n".join(pins) + "\n", hashlib.sha256(content.encode()).hexdigest()[:12])
+    return Lock(
+        stack.name,
+        "\n".join(pins) + "\n",
+        hashlib.sha256(content.encode()).hexdigest()[:12],
+    )
 
 
 def lock_file(folder: Path, stack: Stack) -> Path:
@@ -178,10 +182,18 @@ def prepare(home: Home, folder: Path, matrix: Matrix, stack: Stack) -> Environme
         if found:
             return found
         remove(path)
+        # Made beside its place: what a killed run leaves behind, and what its orphaned uv still
+        # writes, is in nobody's way.
+        new = path.with_name(f".{path.name}.{os.getpid()}.new")
+        remove(new)
         try:
-            return _make(home, stack, lock, path)
+            stamp = _make(home, stack, lock, new)
+            new.rename(path)
         except OSError as error:
             raise InstallError(installer.cause_of(str(error)), str(error)) from None
+        finally:
+            remove(new)
+    return Environment(stack, lock, path, stamp)
 
 
 def _resolve_once(home: Home, matrix: Matrix, stack: Stack) -> Lock:
@@ -196,8 +208,9 @@ def _resolve_once(home: Home, matrix: Matrix, stack: Stack) -> Lock:
 
 
 def current_lock(home: Home, folder: Path, matrix: Matrix, stack: Stack) -> Lock | None:
-    """Return the lock of a stack without resolving: the one beside ``matrix.toml``, else the
-    one that an earlier run resolved, else None.
+    """Return the lock of a stack without resolving it, or None.
+
+    The one beside ``matrix.toml`` counts, else the one that an earlier run resolved.
     """
     return read_lock(folder, matrix, stack) or read_lock(home.stacks, matrix, stack)
 
@@ -211,9 +224,12 @@ def read_environment(path: Path, stack: Stack, lock: Lock) -> Environment | None
     return Environment(stack, lock, path, stamp)
 
 
-def _make(home: Home, stack: Stack, lock: Lock, path: Path) -> Environment:
+def _make(home: Home, stack: Stack, lock: Lock, path: Path) -> Stamp:
+    """Make an environment in a folder that can be moved afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    installer.run_uv(home, "venv", f"--python={stack.python}", "--no-project", str(path))
+    installer.run_uv(
+        home, "venv", f"--python={stack.python}", "--no-project", "--relocatable", str(path)
+    )
     requirements = path / "requirements.txt"
     requirements.write_text(lock.text, encoding="utf-8")
     installer.run_uv(
@@ -233,10 +249,8 @@ def _make(home: Home, stack: Stack, lock: Lock, path: Path) -> Environment:
             Verdict.INSTALL, f"{stack.name} is not a CPU build: it holds {cuda[0]} packages"
         )
     stamp = Stamp(stack.name, lock.hash, *_probe(stack, path))
-    temporary = path / f"{STAMP}.new"
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(stamp)))
-    temporary.replace(path / STAMP)
-    return Environment(stack, lock, path, stamp)
+    (path / STAMP).write_bytes(msgspec.json.format(msgspec.json.encode(stamp)))
+    return stamp
 
 
 def _probe(stack: Stack, path: Path) -> tuple[str, str]:

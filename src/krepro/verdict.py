@@ -7,36 +7,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
+from typing import NamedTuple
 
 
 class Verdict(Enum):
-    """A verdict: its stored name, its mark in a table, its terminal style, its meaning."""
+    """A verdict, by its stored name. The order is the order of precedence in ``combine``."""
 
-    mark: str
-    style: str
-    meaning: str
+    AFFECTED = "affected"
+    ERROR = "error"
+    FLAKY = "flaky"
+    INSTALL = "untestable:install"
+    IMPORT = "untestable:import"
+    TIMEOUT = "untestable:timeout"
+    CRASH = "untestable:crash"
+    OOM = "untestable:oom"
+    NO_SPACE = "untestable:no-space"
+    NETWORK = "untestable:network"
+    UNAFFECTED = "unaffected"
+    NOT_APPLICABLE = "not-applicable"
 
-    AFFECTED = "affected", "X", "bold red", "the declared symptom was seen"
-    ERROR = "error", "E", "bold magenta", "the repro failed in an undeclared way"
-    FLAKY = "flaky", "~", "bold yellow", "runs of the same cell disagreed"
-    INSTALL = "untestable:install", "i", "dim", "the environment did not install"
-    IMPORT = "untestable:import", "m", "dim", "Keras did not import as asked for"
-    TIMEOUT = "untestable:timeout", "t", "dim", "the time limit passed, twice"
-    CRASH = "untestable:crash", "c", "dim", "the interpreter died, twice"
-    OOM = "untestable:oom", "o", "dim", "the memory limit was passed"
-    NO_SPACE = "untestable:no-space", "d", "dim", "the disk was full"
-    NETWORK = "untestable:network", "n", "dim", "the package index was out of reach"
-    UNAFFECTED = "unaffected", ".", "green", "the promised behaviour was seen"
-    NOT_APPLICABLE = "not-applicable", "-", "dim", "the release lacks the feature"
+    @property
+    def mark(self) -> str:
+        """One character for a table."""
+        return _LOOKS[self].mark
 
-    def __new__(cls, name: str, mark: str, style: str, meaning: str) -> Verdict:
-        """Make a member whose value is its stored name."""
-        member = object.__new__(cls)
-        member._value_ = name
-        member.mark = mark
-        member.style = style
-        member.meaning = meaning
-        return member
+    @property
+    def style(self) -> str:
+        """The style on a terminal, in rich's words."""
+        return _LOOKS[self].style
+
+    @property
+    def meaning(self) -> str:
+        """What the verdict says, in a few words."""
+        return _LOOKS[self].meaning
 
     @property
     def untestable(self) -> bool:
@@ -57,6 +60,28 @@ class Verdict(Enum):
         return self.untestable and self not in (Verdict.TIMEOUT, Verdict.CRASH, Verdict.OOM)
 
 
+class _Look(NamedTuple):
+    mark: str
+    style: str
+    meaning: str
+
+
+_LOOKS = {
+    Verdict.AFFECTED: _Look("X", "bold red", "the declared symptom was seen"),
+    Verdict.ERROR: _Look("E", "bold magenta", "the repro failed in an undeclared way"),
+    Verdict.FLAKY: _Look("~", "bold yellow", "runs of the same cell disagreed"),
+    Verdict.INSTALL: _Look("i", "dim", "the environment did not install"),
+    Verdict.IMPORT: _Look("m", "dim", "Keras did not import as asked for"),
+    Verdict.TIMEOUT: _Look("t", "dim", "the time limit passed, twice"),
+    Verdict.CRASH: _Look("c", "dim", "the interpreter died, twice"),
+    Verdict.OOM: _Look("o", "dim", "the memory limit was passed"),
+    Verdict.NO_SPACE: _Look("d", "dim", "the disk was full"),
+    Verdict.NETWORK: _Look("n", "dim", "the package index was out of reach"),
+    Verdict.UNAFFECTED: _Look(".", "green", "the promised behaviour was seen"),
+    Verdict.NOT_APPLICABLE: _Look("-", "dim", "the release lacks the feature"),
+}
+
+
 def combine(verdicts: Iterable[Verdict]) -> Verdict:
     """Return the verdict of a repro from those of its tests.
 
@@ -64,5 +89,4 @@ def combine(verdicts: Iterable[Verdict]) -> Verdict:
     outweighs what is fine. No tests at all is an ``error``: nothing was asked.
     """
     given = set(verdicts)
-    # The order of the members is the order of precedence.
     return next((verdict for verdict in Verdict if verdict in given), Verdict.ERROR)

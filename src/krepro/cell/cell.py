@@ -234,8 +234,9 @@ def is_surprising(job: Job, repro: Repro, record: Mapping[str, Any]) -> bool:
     if verdict.untestable:
         return False
     return verdict is not repro.expected(release, job.backend) or any(
-        Verdict(found["verdict"])
-        is not repro.expected_of_workaround(name, release, job.backend)
+        not repro.workaround_as_declared(
+            name, release, job.backend, Verdict(found["verdict"])
+        )
         for name, found in record.get("workarounds", {}).items()
     )
 
@@ -296,5 +297,3 @@ def into_child(output_fd: int, folder: Path) -> None:
     os.dup2(output_fd, 1)
     os.dup2(output_fd, 2)
     os.chdir(folder)
-
-

@@ -43,8 +43,7 @@ def raised_by(path: Path, traceback: TracebackType | None) -> bool:
         return False
     below = files[own[-1] + 1 :]
     return all(
-        any(part in Path(file).as_posix() for part in ASSERTING_PACKAGES)
-        for file in below
+        any(part in Path(file).as_posix() for part in ASSERTING_PACKAGES) for file in below
     )
 
 
@@ -67,10 +66,9 @@ def judge(
         return Verdict.UNAFFECTED
     if skipped or isinstance(error, unittest.SkipTest):
         return Verdict.NOT_APPLICABLE
-    if isinstance(error, AssertionError) and raised_by(path, error.__traceback__):
-        return Verdict.AFFECTED
+    own = isinstance(error, AssertionError) and raised_by(path, error.__traceback__)
     name = type(error).__name__
-    if any(matches(symptom, name, str(error)) for symptom in symptoms):
+    if own or any(matches(symptom, name, str(error)) for symptom in symptoms):
         return Verdict.AFFECTED
     if isinstance(error, MemoryError):
         return Verdict.OOM

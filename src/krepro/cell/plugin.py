@@ -193,7 +193,7 @@ class Expectations(Recorder):
         module = item.getparent(ReproModule)
         if module is None or not report.failed or verdict != Verdict.AFFECTED.value:
             return report
-        if expected_here(module.repro, item.name) is Verdict.AFFECTED:
+        if declared_to_fail_here(module.repro, item.name):
             report.outcome = "skipped"
             report.wasxfail = "affected, as its metadata declares"
         return report
@@ -239,13 +239,19 @@ class Expectations(Recorder):
             terminalreporter.write_line(f"differs: {line}", red=True)
 
 
-def expected_here(repro: Repro, function: str = "") -> Verdict:
-    """Return the declared verdict of a repro or of one of its functions in this process."""
+def expected_here(repro: Repro) -> Verdict:
+    """Return the declared verdict of a repro in this process."""
+    here = identity()
+    return repro.expected(Version(here["keras"]), here["backend"])
+
+
+def declared_to_fail_here(repro: Repro, function: str) -> bool:
+    """Whether a test or a workaround is declared to show the symptom in this process."""
     here = identity()
     release, backend = Version(here["keras"]), here["backend"]
-    if function.startswith("workaround_"):
-        return repro.expected_of_workaround(function, release, backend)
-    return repro.expected(release, backend)
+    if not function.startswith("workaround_"):
+        return repro.expected(release, backend) is Verdict.AFFECTED
+    return repro.workaround_as_declared(function, release, backend, Verdict.AFFECTED)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

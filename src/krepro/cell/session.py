@@ -24,7 +24,6 @@ ARGUMENTS = (
     "--tb=short",
     "--quiet",
     "--no-header",
-    "--no-summary",
     "-pno:cacheprovider",
 )
 
@@ -83,9 +82,7 @@ class Forks(Only):
         return 0
 
 
-def run_in_forks(
-    folder: Path, run_each: Callable[[Callable[[Path], Start]], None]
-) -> None:
+def run_in_forks(folder: Path, run_each: Callable[[Callable[[Path], Start]], None]) -> None:
     """Configure pytest once for a folder, then fork as often as ``run_each`` asks for.
 
     Does not return in the forks.
@@ -102,7 +99,7 @@ def run_in_forks(
 
 def warm_up() -> None:
     """Import what pytest imports on its way, so that forks need not."""
-    run_in_forks(Path(__file__).parent, lambda start_of: None)
+    run_in_forks(Path(__file__).parent, lambda _: None)
 
 
 def run_alone(repro: Path, record_fd: int, **facts: Any) -> None:

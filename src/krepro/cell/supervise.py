@@ -32,7 +32,7 @@ class Limits:
     output_kb: int = 64
 
 
-@dataclass
+@dataclass(frozen=True)
 class Ending:
     """How a child ended.
 
@@ -71,9 +71,7 @@ class _Output:
         left_out = self.total_bytes - len(self.head) - len(tail)
         middle = f"\n[krepro: {left_out} bytes left out]\n" if left_out else ""
         return (
-            self.head.decode("utf-8", "replace")
-            + middle
-            + tail.decode("utf-8", "replace")
+            self.head.decode("utf-8", "replace") + middle + tail.decode("utf-8", "replace")
         )
 
 
@@ -100,85 +98,103 @@ def supervise(
     Returns:
         How the child ended. When this returns, no process of the child's is left.
     """
+    folder = Path(tempfile.mkdtemp(prefix="repro-", dir=scratch))
     record_read, record_write = os.pipe()
     output_read, output_write = os.pipe()
-    folder = Path(tempfile.mkdtemp(prefix="repro-", dir=scratch))
-    ending = Ending()
-    output = _Output(limits.output_kb * 1024)
-    record = bytearray()
-    started = time.monotonic()
-    pid = start(record_write, output_write, folder)
+    child = _Child(limits, stop, record_read, output_read)
+    child.pid = start(record_write, output_write, folder)
     os.close(record_write)
     os.close(output_write)
-    sinks: dict[int, Callable[[bytes], object]] = {
-        record_read: record.extend,
-        output_read: output.add,
-    }
-    deadline = started + limits.timeout_s
-    next_poll = started + MEMORY_POLL_S
-    status: int | None = None
     try:
-        while status is None:
-            ready, _, _ = select.select(list(sinks), [], [], _patience(started))
-            for descriptor in ready:
-                data = os.read(descriptor, 1 << 20)
-                if data:
-                    sinks[descriptor](data)
-                else:
-                    del sinks[descriptor]
-            done, raw = os.waitpid(pid, os.WNOHANG)
-            if done:
-                status = os.waitstatus_to_exitcode(raw)
-                break
-            now = time.monotonic()
-            if not sinks:
-                time.sleep(0.002)
-            if now > deadline:
-                ending.limit = "timeout"
-            elif now > next_poll:
-                next_poll = now + MEMORY_POLL_S
-                if group_memory_mb(pid) > limits.memory_mb:
-                    ending.limit = "oom"
-                elif stop():
-                    ending.limit = "stopped"
-            if ending.limit:
-                kill_group(pid)
-                _, raw = os.waitpid(pid, 0)
-                status = os.waitstatus_to_exitcode(raw)
+        child.watch()
     finally:
-        kill_group(pid)
-        if status is None:
-            os.waitpid(pid, 0)
+        kill_group(child.pid)
+        if child.status is None:
+            child.reap()
         if sole_child:
             kill_children()
-        _drain(sinks)
+        while child.read(0):
+            pass
         os.close(record_read)
         os.close(output_read)
         shutil.rmtree(folder, ignore_errors=True)
-    ending.status = status if status is not None else -signal.SIGKILL
-    ending.record = bytes(record)
-    ending.output = output.text()
-    ending.seconds = round(time.monotonic() - started, 4)
-    return ending
+    return child.ending()
 
 
-def _patience(started: float) -> float:
-    """Return how long to wait for a sign of life: short at first, then longer."""
-    return min(0.05, max(0.002, (time.monotonic() - started) / 20))
+class _Child:
+    """A running child: what came out of it so far, and whether it may go on."""
 
+    def __init__(
+        self, limits: Limits, stop: Callable[[], bool], record_fd: int, output_fd: int
+    ) -> None:
+        self.pid = 0
+        self.status: int | None = None
+        self._limits = limits
+        self._limit: str | None = None
+        self._stop = stop
+        self._record = bytearray()
+        self._output = _Output(limits.output_kb * 1024)
+        self._sinks: dict[int, Callable[[bytes], object]] = {
+            record_fd: self._record.extend,
+            output_fd: self._output.add,
+        }
+        self._started = time.monotonic()
+        self._next_poll = self._started + MEMORY_POLL_S
 
-def _drain(sinks: dict[int, Callable[[bytes], object]]) -> None:
-    """Read what is still in the pipes; their writers are gone."""
-    while sinks:
-        ready, _, _ = select.select(list(sinks), [], [], 0)
-        if not ready:
-            return
+    def watch(self) -> None:
+        """Return when the child has ended, by itself or by a limit."""
+        while self.status is None:
+            # Short at first, then longer: most repros are done in a moment.
+            lived = time.monotonic() - self._started
+            self.read(min(0.05, max(0.002, lived / 20)))
+            done, raw = os.waitpid(self.pid, os.WNOHANG)
+            if done:
+                self.status = os.waitstatus_to_exitcode(raw)
+                return
+            self._limit = self._passed_limit()
+            if self._limit:
+                kill_group(self.pid)
+                self.reap()
+
+    def read(self, timeout_s: float) -> bool:
+        """Take what the child has written; return whether there was anything."""
+        if not self._sinks:
+            time.sleep(timeout_s)
+            return False
+        ready, _, _ = select.select(list(self._sinks), [], [], timeout_s)
         for descriptor in ready:
             data = os.read(descriptor, 1 << 20)
             if data:
-                sinks[descriptor](data)
+                self._sinks[descriptor](data)
             else:
-                del sinks[descriptor]
+                del self._sinks[descriptor]
+        return bool(ready)
+
+    def reap(self) -> None:
+        """Wait for the end of a child that was killed."""
+        _, raw = os.waitpid(self.pid, 0)
+        self.status = os.waitstatus_to_exitcode(raw)
+
+    def _passed_limit(self) -> str | None:
+        now = time.monotonic()
+        if now - self._started > self._limits.timeout_s:
+            return "timeout"
+        if now < self._next_poll:
+            return None
+        self._next_poll = now + MEMORY_POLL_S
+        if group_memory_mb(self.pid) > self._limits.memory_mb:
+            return "oom"
+        return "stopped" if self._stop() else None
+
+    def ending(self) -> Ending:
+        """Return how the child ended."""
+        return Ending(
+            status=self.status if self.status is not None else -signal.SIGKILL,
+            limit=self._limit,
+            record=bytes(self._record),
+            output=self._output.text(),
+            seconds=round(time.monotonic() - self._started, 4),
+        )
 
 
 def kill_group(pid: int) -> None:
@@ -198,9 +214,7 @@ def adopt_orphans() -> None:
 def die_with_parent() -> None:
     """Ask the kernel to kill this process when its parent dies (Linux)."""
     if LINUX:
-        ctypes.CDLL(None, use_errno=True).prctl(
-            PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0
-        )
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def kill_children() -> None:

@@ -61,7 +61,9 @@ def range_data(report: Report, repro_id: str, stack_name: str) -> dict[str, Any]
     """Return the affected intervals of a repro on a stack as plain data."""
     repro = next(repro for repro in report.repros if repro.id == repro_id)
     row = report.row(repro, report.matrix.find_stack(stack_name))
-    unknown = [str(release) for release, verdict in row.items() if not (verdict and verdict.known)]
+    unknown = [
+        str(release) for release, verdict in row.items() if not (verdict and verdict.known)
+    ]
     return {
         "intervals": [
             {

@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 from packaging.version import Version
 
+from krepro.matrix import Cell
 from krepro.report import Report
 from krepro.verdict import Verdict
 
@@ -17,9 +18,9 @@ def render(report: Report) -> str:
     error, never a success; ``not-applicable`` is skipped.
     """
     root = ET.Element("testsuites", name="krepro")
-    wrong = {(d.cell, d.repro.id): [] for d in report.differences()}
+    wrong: dict[tuple[Cell, str], list[str]] = {}
     for difference in report.differences():
-        wrong[difference.cell, difference.repro.id].append(str(difference))
+        wrong.setdefault((difference.cell, difference.repro.id), []).append(str(difference))
     missing = {(cell, repro.id) for cell, repro in report.unmeasured()}
     for cell in report.cells:
         backend = report.matrix.find_stack(cell.stack).backend
@@ -52,11 +53,13 @@ def render(report: Report) -> str:
                 properties = ET.SubElement(case, "properties")
                 expected = repro.expected(Version(cell.release), backend)
                 ET.SubElement(properties, "property", name="verdict", value=value)
-                ET.SubElement(
-                    properties, "property", name="declared", value=expected.value
-                )
+                ET.SubElement(properties, "property", name="declared", value=expected.value)
         suite.set("tests", str(len(suite)))
-        for tag, name in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+        for tag, name in (
+            ("failure", "failures"),
+            ("error", "errors"),
+            ("skipped", "skipped"),
+        ):
             suite.set(name, str(len(suite.findall(f"testcase/{tag}"))))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"

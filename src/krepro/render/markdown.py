@@ -19,7 +19,9 @@ def ranges_table(report: Report, link: str = "repros/{id}.py") -> str:
     lines = [row(heads), row(["---"] * len(heads))]
     for _, repros in by_area(report):
         for repro in repros:
-            name = f"[`{repro.id}`]({link.format(id=repro.id)})" if link else f"`{repro.id}`"
+            name = (
+                f"[`{repro.id}`]({link.format(id=repro.id)})" if link else f"`{repro.id}`"
+            )
             found = [cell_text(report, repro, stack.name) for stack in stacks]
             lines.append(row([name, repro.kind, *found]))
     return "\n".join(lines) + "\n"
@@ -41,7 +43,9 @@ def render(report: Report) -> str:
         "## krepro matrix\n",
         ranges_table(report, link=""),
         f"{sum(counts.values())} verdicts: "
-        + ", ".join(f"{n} {v.value}" for v, n in sorted(counts.items(), key=lambda e: -e[1]))
+        + ", ".join(
+            f"{n} {v.value}" for v, n in sorted(counts.items(), key=lambda e: -e[1])
+        )
         + ".\n",
     ]
     differences = [f"- {escape(str(difference))}" for difference in report.differences()]

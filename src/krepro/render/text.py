@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
@@ -14,21 +15,32 @@ from krepro.verdict import Verdict
 
 # More releases than this do not fit 80 columns; then ranges stand for them.
 MOST_COLUMNS = 8
-BACKEND_LETTERS = {"tensorflow": "T", "jax": "J", "torch": "P"}
 UNKNOWN = ("?", "yellow")
 
 
-def render(report: Report) -> RenderableType:
-    """Return a report for rich to print."""
+def render(report: Report, width: int = 80) -> RenderableType:
+    """Return a report for rich to print on a console of a width in characters."""
     wide = len(report.releases) > MOST_COLUMNS
-    table = ranges_table(report) if wide else marks_table(report)
+    table = ranges_table(report) if wide else marks_table(report, width)
     return Group(table, "", *summary(report))
 
 
-def marks_table(report: Report) -> Table:
+def folded(name: str, width: int) -> str:
+    """Return an id on as many lines as it needs, cut at its underscores."""
+    lines = [" "]
+    for part in re.findall(r"[^_]+_?|_", name):
+        if len(lines[-1]) + len(part) > width and lines[-1].strip():
+            lines.append("   ")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
+def marks_table(report: Report, width: int) -> Table:
     """Return a table with a column per release, in it a mark per stack."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
-    table.add_column("repro", no_wrap=True, overflow="ellipsis")
+    table.add_column("repro", no_wrap=True)
+    heads = [str(r) for r in report.releases] + [s.name for s in report.stacks if s.subject]
+    room = max(24, width - sum(max(3, len(head)) + 1 for head in heads) - 1)
     for release in report.releases:
         table.add_column(str(release), no_wrap=True)
     reference = [stack for stack in report.stacks if stack.subject]
@@ -39,7 +51,7 @@ def marks_table(report: Report) -> Table:
     for area, repros in by_area(report):
         table.add_row(Text(area, style="bold dim"))
         for repro in repros:
-            row = [Text(f" {repro.id}")]
+            row = [Text(folded(repro.id, room))]
             for release in report.releases:
                 marks = Text()
                 for stack in stacks:
@@ -59,12 +71,12 @@ def marks_table(report: Report) -> Table:
 def ranges_table(report: Report) -> Table:
     """Return a table with a column per stack, in it the affected range."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
-    table.add_column("repro", no_wrap=True, overflow="ellipsis", max_width=38)
+    table.add_column("repro", no_wrap=True)
     table.add_column("affected", overflow="fold")
     for area, repros in by_area(report):
         table.add_row(Text(area, style="bold dim"))
         for repro in repros:
-            table.add_row(f" {repro.id}", range_text(report, repro))
+            table.add_row(folded(repro.id, 38), range_text(report, repro))
     return table
 
 
@@ -115,7 +127,9 @@ def summary(report: Report) -> Iterator[RenderableType]:
     total = sum(counts.values())
     yield Text(
         f"{total} verdicts: "
-        + ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])
+        + ", ".join(
+            f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict]
+        )
     )
     for line in troubles(report.untestable()):
         yield Text(f"untestable: {line}", "yellow")
@@ -125,4 +139,4 @@ def summary(report: Report) -> Iterator[RenderableType]:
     for difference in differences:
         yield Text(f"differs: {difference}", "red")
     if not differences and total:
-        yield Text("every verdict is the declared one", "green")
+        yield Text("every known verdict is the declared one", "green")

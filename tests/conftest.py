@@ -1,0 +1,127 @@
+"""Fixtures: the fake project, and krepro's command in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from krepro.engine import Engine, Options
+from krepro.home import Home
+from krepro.matrix import Cell
+from krepro.project import Project
+from krepro.result import Measurement
+from tests.fake import subject
+
+pytest_plugins = ["pytester"]
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Fake:
+    """A fake project with a cache folder of its own."""
+
+    project: Project
+    home: Home
+    wheels: Path
+
+    def variables(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "KREPRO_HOME": str(self.home.path),
+            "UV_FIND_LINKS": str(self.wheels),
+            "COLUMNS": "100",
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "krepro", *arguments]
+
+    def start(self, *arguments: str, **options: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.project.folder,
+            env=self.variables(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            **options,
+        )
+
+    def run(
+        self, *arguments: str, timeout_s: float = 300
+    ) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments)
+        try:
+            out, err = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def engine(self, **options: object) -> Engine:
+        return Engine(
+            self.home,
+            self.project.folder,
+            self.project.matrix,
+            options=Options(**{"jobs": 2, **options}),
+        )
+
+    def measure(
+        self, names: list[str], releases: list[str], **options: object
+    ) -> dict[tuple[str, str], Measurement]:
+        """Measure repros by name on releases; return what each said."""
+        engine = self.engine(**options)
+        repros = self.project.repros(names)
+        cells = [Cell("fake", release) for release in releases]
+        engine.run(engine.plan(cells, repros))
+        found = {}
+        for cell in cells:
+            known = engine.known(cell)
+            assert known is not None
+            for repro in repros:
+                found[repro.id, cell.release] = known.repros[repro.id]
+        return found
+
+    def with_home(self, path: Path) -> Fake:
+        """Return the same project with an empty result store, sharing the environments."""
+        path.mkdir(parents=True)
+        for room in ("stacks", "overlays", "uv"):
+            source = self.home.path / room
+            if source.exists():
+                (path / room).symlink_to(source)
+        return Fake(self.project, Home(path), self.wheels)
+
+
+@pytest.fixture(scope="session")
+def fake_session(tmp_path_factory: pytest.TempPathFactory) -> Fake:
+    """The fake project, its environment made once, from real wheels by uv."""
+    folder = tmp_path_factory.mktemp("fake")
+    wheels = subject.make_wheels(folder / "wheels")
+    project = Project(subject.make_project(folder / "project"))
+    made = Fake(project, Home(folder / "home"), wheels)
+    before = dict(os.environ)
+    os.environ.update(made.variables())
+    try:
+        made.measure(["adds_wrongly"], ["9.0.0", "9.1.0", "9.2.0", "9.3.0"])
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    return made
+
+
+@pytest.fixture
+def fake(fake_session: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
+    """The fake project with an empty result store and repros of its own."""
+    project = Project(subject.make_project(tmp_path / "project"))
+    made = Fake(project, fake_session.home, fake_session.wheels).with_home(
+        tmp_path / "home"
+    )
+    for name in ("KREPRO_HOME", "UV_FIND_LINKS"):
+        monkeypatch.setenv(name, made.variables()[name])
+    return made

@@ -1,0 +1,1 @@
+"""A tiny fake Keras with planted behaviours, one per verdict: the subject of engine tests."""

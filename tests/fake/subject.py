@@ -1,0 +1,129 @@
+"""Builds the fake project: wheels of fake releases, a matrix, and repros."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+REPROS = HERE / "repros"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+KERAS = """
+import torch
+
+__version__ = {version!r}
+VERSION = {version!r}
+
+class backend:
+    @staticmethod
+    def backend():
+        return "torch"
+
+def add(a, b):
+    # The planted bug: wrong in 9.1.0.
+    return a + b + (1 if VERSION == "9.1.0" else 0)
+
+def update_state(value):
+    # The planted crash, in 9.1.0 and 9.2.0.
+    if VERSION in ("9.1.0", "9.2.0"):
+        value = None
+    return value.bit_length()
+
+def checked(value):
+    assert VERSION != "9.1.0", "an assertion of Keras' own"
+    return value
+
+if VERSION >= "9.2.0":
+    def multiply(a, b):
+        return a * b
+"""
+
+# What each release does; the good ones come first.
+RELEASES = {
+    "9.0.0": KERAS,
+    "9.1.0": KERAS,
+    "9.2.0": KERAS,
+    "9.3.0": KERAS,
+}
+BROKEN = {
+    "9.5.0": "raise RuntimeError('planted: no import')",
+    "9.6.0": "__version__ = '1.2.3'\nclass backend:\n    backend = staticmethod(lambda: 'torch')",
+    "9.7.0": "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)",
+}
+# A release that matrix.toml knows, and the index does not have.
+ABSENT = "9.8.0"
+
+MATRIX = """
+schema = 1
+requirements = ["pytest>=8.2"]
+
+[tiers]
+quick = [">=9,<9.4"]
+all = [">=9"]
+
+[limits]
+timeout_s = 3.0
+import_timeout_s = 20.0
+memory_mb = 600
+output_kb = 16
+
+[[stack]]
+name = "fake"
+backend = "torch"
+primary = true
+python = "{python}"
+requirements = ["torch==99.0"]
+releases = ">=9"
+"""
+
+
+def make_wheel(folder: Path, name: str, version: str, source: str) -> Path:
+    """Write a wheel that holds one module."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}/__init__.py": source,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: fake\nRoot-Is-Purelib: true\n"
+        "Tag: py3-none-any\n",
+    }
+    record = "".join(f"{file},,\n" for file in files) + f"{info}/RECORD,,\n"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for file, content in files.items():
+            wheel.writestr(file, content)
+        wheel.writestr(f"{info}/RECORD", record)
+    return path
+
+
+def make_wheels(folder: Path) -> Path:
+    """Write the wheels of the fake backend and of every fake release."""
+    make_wheel(folder, "torch", "99.0", "__version__ = '99.0'\n")
+    for version, source in {**RELEASES, **BROKEN}.items():
+        text = source.format(version=version) if source is KERAS else source
+        make_wheel(folder, "keras", version, text)
+    return folder
+
+
+def make_project(folder: Path) -> Path:
+    """Write a project: ``matrix.toml`` and the fake repros."""
+    text = MATRIX.format(python=PYTHON)
+    for version in [*RELEASES, *BROKEN, ABSENT]:
+        text += (
+            f'\n[[release]]\nversion = "{version}"\nuploaded = 2026-01-01\n'
+            'python = ">=3.9"\n'
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "matrix.toml").write_text(text, encoding="utf-8")
+    shutil.copytree(REPROS, folder / "repros", dirs_exist_ok=True)
+    return folder
+
+
+def header(**fields: str) -> str:
+    """Return a metadata block for a repro made in a test."""
+    table = {"title": "'a title'", "kind": "'silent'", "area": "'fake'", "affected": "[]"}
+    lines = "".join(f"# {name} = {value}\n" for name, value in {**table, **fields}.items())
+    return f"# /// script\n# dependencies = []\n#\n# [tool.krepro]\n{lines}# ///\n"
