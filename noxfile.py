@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,4 +152,4 @@ def cpu_build(session: nox.Session, stack: dict[str, object]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(nox.main())
+    nox.main()

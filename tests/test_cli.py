@@ -97,7 +97,9 @@ def test_exit_codes_and_formats(fake: Fake, tmp_path: Path) -> None:
 
     everything = [*names, "exits", "hangs"]
     junit_file = tmp_path / "junit.xml"
-    done = fake.run("matrix", *everything, "-r", ">=9,<9.6", "-f", "junit", "-o", str(junit_file))
+    done = fake.run(
+        "matrix", *everything, "-r", ">=9,<9.6", "-f", "junit", "-o", str(junit_file)
+    )
     assert done.returncode == 1
     suites = {suite.get("name"): suite for suite in ET.parse(junit_file).getroot()}
     good = suites["9.0.0@fake"]
@@ -177,7 +179,13 @@ def test_doctor_and_prune(fake: Fake) -> None:
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("0", 0), ("5GB", 5 * 10**9), ("1.5 G", 1_500_000_000), ("800MiB", 8 * 10**8), ("7k", 7000)],
+    [
+        ("0", 0),
+        ("5GB", 5 * 10**9),
+        ("1.5 G", 1_500_000_000),
+        ("800MiB", 8 * 10**8),
+        ("7k", 7000),
+    ],
 )
 def test_sizes(text: str, size: int) -> None:
     assert doctor.parse_size(text) == size
@@ -186,7 +194,11 @@ def test_sizes(text: str, size: int) -> None:
 def test_prune_removes_what_was_used_longest_ago_and_never_results(
     fake_session: Fake, tmp_path: Path
 ) -> None:
-    own = Fake(fake_session.project, type(fake_session.home)(tmp_path / "home"), fake_session.wheels)
+    own = Fake(
+        fake_session.project,
+        type(fake_session.home)(tmp_path / "home"),
+        fake_session.wheels,
+    )
     assert own.run("matrix", "adds_wrongly").returncode == 0
     results = sorted(own.home.results.rglob("*.json"))
     kept = own.run("prune", "--max-size", "5GB")

@@ -10,8 +10,8 @@ from packaging.version import Version
 
 from krepro import expectation
 from krepro.matrix import read_matrix
-from krepro.repro import Repro, read_repro
 from krepro.report import Report
+from krepro.repro import Repro, read_repro
 from krepro.result import Measurement, Outcome
 from krepro.verdict import Verdict
 from tests.conftest import ROOT
@@ -66,9 +66,11 @@ def bad(first: str, last: str, *backends: str) -> Callable[[Version, str], Verdi
         (bad("3.0.0", "3.15.1"), '# affected = ">=3.0.0"'),
         (bad("3.14.0", "3.15.1", "jax"), '# affected = {jax = ">=3.14.0"}'),
         (
-            lambda r, b: bad("3.0.0", "3.0.5")(r, b)
-            if r < V("3.5")
-            else bad("3.12.0", "3.12.3")(r, b),
+            lambda r, b: (
+                bad("3.0.0", "3.0.5")(r, b)
+                if r < V("3.5")
+                else bad("3.12.0", "3.12.3")(r, b)
+            ),
             '# affected = [">=3.0.0,<3.1.0", ">=3.12.0,<3.12.4"]',
         ),
     ],
@@ -114,20 +116,22 @@ def test_where_it_applies_and_where_workarounds_work(tmp_path: Path) -> None:
             measured.workarounds["workaround_it"] = Outcome(Verdict.AFFECTED)
     expectation.update(found, repro, write=True)
     again = read_repro(repro.path)
-    assert not list(
-        Report(MATRIX, CELLS, (again,), found.found).differences()
-    )
+    assert not list(Report(MATRIX, CELLS, (again,), found.found).differences())
     lines = repro.path.read_text().splitlines()
     assert '# applies = ">=3.2.0"' in lines
     assert '# keras2 = "affected"' in lines
-    assert "torch = \">=3.4.0\"" in next(line for line in lines if "works" in line)
+    assert 'torch = ">=3.4.0"' in next(line for line in lines if "works" in line)
 
 
 def test_incomplete_knowledge_changes_nothing(tmp_path: Path) -> None:
     repro = made(tmp_path)
 
     def rule(release: Version, backend: str) -> Verdict:
-        return Verdict.IMPORT if release == V("3.5.0") else bad("3.6.0", "3.7.0")(release, backend)
+        return (
+            Verdict.IMPORT
+            if release == V("3.5.0")
+            else bad("3.6.0", "3.7.0")(release, backend)
+        )
 
     before = repro.path.read_text()
     assert expectation.update(report(repro, rule), repro, write=True) is None

@@ -53,7 +53,7 @@ def test_an_assertion_inside_what_the_repro_called_is_an_error(tmp_path: Path) -
     library.write_text("def f():\n    assert False\n")
     namespace: dict[str, object] = {}
     exec(compile(library.read_text(), str(library), "exec"), namespace)
-    error = caught(lambda: namespace["f"]())  # type: ignore[operator]
+    error = caught(namespace["f"])
     assert judge(error, path=HERE, symptoms=[]) is Verdict.ERROR
 
 
@@ -62,7 +62,10 @@ def test_an_assertion_inside_what_the_repro_called_is_an_error(tmp_path: Path) -
     [
         (None, Verdict.UNAFFECTED),
         (unittest.SkipTest("no such feature"), Verdict.NOT_APPLICABLE),
-        (AttributeError("'NoneType' object has no attribute 'update_state'"), Verdict.AFFECTED),
+        (
+            AttributeError("'NoneType' object has no attribute 'update_state'"),
+            Verdict.AFFECTED,
+        ),
         (AttributeError("another attribute"), Verdict.ERROR),
         (ValueError("'NoneType' object has no attribute 'update_state'"), Verdict.ERROR),
         (MemoryError(), Verdict.OOM),

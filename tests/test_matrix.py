@@ -80,7 +80,9 @@ def test_the_real_locks_belong_to_the_real_matrix() -> None:
         if stack.uses:
             continue
         lock = stacks.read_lock(ROOT, REAL, stack)
-        assert lock is not None, f"locks/{stack.name}.txt is stale: krepro lock {stack.name}"
+        assert lock is not None, (
+            f"locks/{stack.name}.txt is stale: krepro lock {stack.name}"
+        )
         assert "\nkeras==" not in lock.text
         assert not stacks.CUDA_PACKAGES.search(lock.text)
         for requirement in stack.requirements:
@@ -110,7 +112,12 @@ def test_a_reference_stack_has_one_cell() -> None:
         ('["newest"]', '["latest"]', 5, "'latest' is neither a version"),
         ("timeout_s = 60.0", "timeout_s = 'long'", 8, "Expected `float`"),
         ("timeout_s = 60.0", "timeout = 60.0", 7, "unknown field `timeout`"),
-        ('backend = "jax"', 'backend = "caffe"', 12, "is not one of tensorflow, jax, torch"),
+        (
+            'backend = "jax"',
+            'backend = "caffe"',
+            12,
+            "is not one of tensorflow, jax, torch",
+        ),
         ("primary = true\n", "", 10, "no primary stack for jax"),
         ('"jax==0.4.30"', '"jax=0.4.30"', 15, "is not a PEP 508 requirement"),
         ('releases = ">=3"', 'releases = "=>3"', 16, "is not a PEP 440 specifier"),

@@ -18,9 +18,7 @@ from tests.test_engine import GOOD, PLANTED
 PLAIN = [name for name in PLANTED if name != "exits"]
 
 
-def plain(
-    folder: Path, release: str, *arguments: str
-) -> subprocess.CompletedProcess[str]:
+def plain(folder: Path, release: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run pytest on fake repros with a fake Keras on the path, as a user would."""
     site = folder / f"site-{release}"
     for name, version, source in (
@@ -99,7 +97,9 @@ def test_keras_that_does_not_import_is_untestable(repros: Path) -> None:
     assert done.returncode == 1
     record = json.loads(output.read_text())
     assert {e["verdict"] for e in record["repros"].values()} == {"untestable:import"}
-    assert "untestable:import: import keras: RuntimeError: planted: no import" in done.stdout
+    assert (
+        "untestable:import: import keras: RuntimeError: planted: no import" in done.stdout
+    )
 
 
 def test_selecting_by_mark_and_keyword(repros: Path) -> None:

@@ -29,7 +29,9 @@ def test_select(selector: str, expected: list[str]) -> None:
     assert [str(release) for release in select(selector, KNOWN)] == expected
 
 
-@pytest.mark.parametrize("selector", ["3.9.9", ">=4", "latest", "", "  ", "3.9.9..3.10.0", "=>3"])
+@pytest.mark.parametrize(
+    "selector", ["3.9.9", ">=4", "latest", "", "  ", "3.9.9..3.10.0", "=>3"]
+)
 def test_selecting_nothing_is_an_error(selector: str) -> None:
     with pytest.raises(UnknownRelease):
         select(selector, KNOWN)

@@ -57,7 +57,9 @@ def test_where_a_repro_applies_and_workarounds_work(tmp_path: Path) -> None:
         """Whether it is declared to work, not to fail."""
         version = Version(release)
         fine = repro.workaround_as_declared(name, version, backend, Verdict.UNAFFECTED)
-        assert fine is not repro.workaround_as_declared(name, version, backend, Verdict.AFFECTED)
+        assert fine is not repro.workaround_as_declared(
+            name, version, backend, Verdict.AFFECTED
+        )
         assert repro.workaround_as_declared(name, version, backend, Verdict.NOT_APPLICABLE)
         return fine
 
@@ -67,7 +69,9 @@ def test_where_a_repro_applies_and_workarounds_work(tmp_path: Path) -> None:
     assert not works("workaround_b", "3.5.0", "torch")
     for release in ("3.1.0", "2.16.0"):
         for said in (Verdict.AFFECTED, Verdict.UNAFFECTED):
-            assert repro.workaround_as_declared("workaround_a", Version(release), "jax", said)
+            assert repro.workaround_as_declared(
+                "workaround_a", Version(release), "jax", said
+            )
 
 
 @pytest.mark.parametrize(
@@ -76,7 +80,11 @@ def test_where_a_repro_applies_and_workarounds_work(tmp_path: Path) -> None:
         ("x = 1\n", 1, "no '# /// script' metadata block"),
         ("def f(:\n", 1, "not valid Python"),
         ("# /// script\n# a = \n# ///\n" + BODY, 2, "not valid TOML"),
-        ("# /// script\n# dependencies = []\n# ///\n" + BODY, 2, "lacks the table [tool.krepro]"),
+        (
+            "# /// script\n# dependencies = []\n# ///\n" + BODY,
+            2,
+            "lacks the table [tool.krepro]",
+        ),
         (header() + "x = 1\n", 1, "defines no test_* function"),
         (header(title="3") + BODY, 5, "title must be a string"),
         (header(kind="'sad'") + BODY, 6, "kind must be one of crash, silent"),
@@ -85,7 +93,11 @@ def test_where_a_repro_applies_and_workarounds_work(tmp_path: Path) -> None:
         (header(issues="['x']") + BODY, 9, "issues must be a list of whole numbers"),
         (header(timeout_s="true") + BODY, 9, "timeout_s must be a whole number"),
         (header(titel="'x'") + BODY, 9, "titel is not a field of [tool.krepro]"),
-        (header(works="{ workaround_x = '>=3' }") + BODY, 9, "which the file does not define"),
+        (
+            header(works="{ workaround_x = '>=3' }") + BODY,
+            9,
+            "which the file does not define",
+        ),
     ],
 )
 def test_mistakes(tmp_path: Path, text: str, line: int, message: str) -> None:
