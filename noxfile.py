@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nox
 
@@ -100,7 +102,7 @@ def real_cells() -> list[nox.param]:
     ]
 
 
-@nox.session(default=False)
+@nox.session(default=False, reuse_venv=False)
 @nox.parametrize(("release", "stack"), real_cells())
 def repros(session: nox.Session, release: str, stack: str) -> None:
     """Run the repros the plain way: a real environment per cell, then pytest in it."""
@@ -115,6 +117,15 @@ def repros(session: nox.Session, release: str, stack: str) -> None:
     session.install("--no-deps", "--editable", ".")
     records = HERE / ".nox" / "records"
     records.mkdir(parents=True, exist_ok=True)
+    try:
+        run_plainly(session, entry, records / f"{release}@{stack}.json")
+    finally:
+        # A hundred of these would fill a disk.
+        shutil.rmtree(session.virtualenv.location, ignore_errors=True)
+
+
+def run_plainly(session: nox.Session, stack: dict[str, Any], record: Path) -> None:
+    """Run pytest on the repros in a session's environment, and keep what they said."""
     session.run(
         "python",
         "-m",
@@ -124,10 +135,10 @@ def repros(session: nox.Session, release: str, stack: str) -> None:
         "-p",
         "no:cacheprovider",
         "--continue-on-collection-errors",
-        f"--krepro-json={records / f'{release}@{stack}.json'}",
+        f"--krepro-json={record}",
         *(session.posargs or ["repros"]),
         env={
-            "KERAS_BACKEND": entry["backend"],
+            "KERAS_BACKEND": stack["backend"],
             "KERAS_HOME": session.create_tmp(),
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "CUDA_VISIBLE_DEVICES": "-1",
@@ -135,7 +146,7 @@ def repros(session: nox.Session, release: str, stack: str) -> None:
     )
 
 
-def cpu_build(session: nox.Session, stack: dict[str, object]) -> list[str]:
+def cpu_build(session: nox.Session, stack: dict[str, Any]) -> list[str]:
     """Return what makes the installer take a CPU build of torch.
 
     A wheel in a folder that pip or uv was told of is preferred; else PyTorch's own index.

@@ -12,6 +12,7 @@
 # affected = ">=3.5.0"
 # applies = ">=3.5.0"
 # keras2 = "unaffected"
+# works = {workaround_dicts = [">=3.0.0,<3.5.0", ">=3.7.0"]}
 # ///
 """Loss weights by output name go to the wrong outputs when the losses are a list.
 

@@ -67,12 +67,6 @@ def workaround_list_of_targets():
     assert_total(compiled_model("mse"), [PRICES, AREAS])
 
 
-def workaround_name_the_outputs_alphabetically():
-    """Give the outputs names that are in alphabetical order."""
-    model = compiled_model("mse", names=("a_price", "b_area"))
-    assert_total(model, {"a_price": PRICES, "b_area": AREAS})
-
-
 if __name__ == "__main__":
     import sys
     import unittest

@@ -10,7 +10,7 @@
 # fixed = 20396
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # symptom = "StopIteration"
-# affected = { tensorflow = "<3.7.0" }
+# affected = {tensorflow = ">=3.0.0,<3.7.0"}
 # keras2 = "unaffected"
 # ///
 """`test_on_batch` fails when it is the first thing a model with metrics does.

@@ -14,6 +14,7 @@
 # symptom = "AttributeError: 'NoneType' object has no attribute 'update_state'"
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+# works = {workaround_set_the_flag_before_each_step = [">=3.0.0,<3.6.0", ">=3.8.0"]}
 # ///
 """Compile D, freeze D, compile G+D, train in turn: D does not learn in Keras 3.
 
@@ -42,11 +43,11 @@ def classic_recipe():
     discriminator = keras.Sequential(
         [keras.Input((2,)), dense(1, "sigmoid", kernel_initializer="ones")]
     )
-    discriminator.compile(optimizer="adam", loss="binary_crossentropy")
+    discriminator.compile(optimizer="sgd", loss="binary_crossentropy")
     discriminator.trainable = False
     noise = keras.Input((2,))
     combined = keras.Model(noise, discriminator(generator(noise)))
-    combined.compile(optimizer="adam", loss="binary_crossentropy")
+    combined.compile(optimizer="sgd", loss="binary_crossentropy")
     return generator, discriminator, combined
 
 

@@ -13,6 +13,7 @@
 # symptom = "AttributeError: 'NoneType' object has no attribute 'update_state'"
 # affected = ">=3.6.0,<3.8.0"
 # keras2 = "unaffected"
+# works = {workaround_set_trainable_last = [">=3.0.0,<3.6.0", ">=3.8.0"]}
 # ///
 """The classic GAN recipe stops at the first step of the discriminator.
 

@@ -11,7 +11,7 @@
 #   "https://keras.io/api/layers/base_layer/",
 #   "https://keras.io/guides/transfer_learning/",
 # ]
-# affected = "<3.2.0"
+# affected = ">=3.0.0,<3.2.0"
 # keras2 = "unaffected"
 # ///
 """`Dense(..., trainable=False)` learned all the same before 3.2.0.

@@ -16,6 +16,7 @@
 # ]
 # affected = ">=3.0.2,<3.5.0"
 # keras2 = "unaffected"
+# works = {workaround_float = ">=3.3.0"}
 # ///
 """A model with one output does not take its loss weight as a list.
 

@@ -26,7 +26,7 @@ Measured: 3.6.0 and 3.7.0 on all backends, for a Sequential and for a functional
 model, with and without metrics. Releases before 3.6.0 train the inner model as
 promised, and so does Keras 2. Pinning Keras 3.3, as is often advised, avoids this
 crash and meets two other faults instead, that are in 3.3.0 to 3.5.0 alone:
-`outer_model_reports_inner_loss` and `inner_compile_metrics_break_outer_training`.
+`outer_model_reports_inner_loss` and `inner_metrics_break_outer_training`.
 An inner model that had run before the outer `compile()` fails in another way on
 TensorFlow: see `outer_compile_stops_inner_metric_reset`.
 """

@@ -9,7 +9,7 @@
 # issues = [18993, 19219]
 # fixed = 20023
 # docs = ["https://keras.io/guides/training_with_built_in_methods/"]
-# affected = "<3.5.0"
+# affected = ">=3.0.0,<3.5.0"
 # keras2 = "unaffected"
 # ///
 """A model with several outputs logs their total loss only.

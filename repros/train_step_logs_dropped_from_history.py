@@ -9,7 +9,7 @@
 # issues = []
 # fixed = 19529
 # docs = ["https://keras.io/guides/custom_train_step_in_tensorflow/"]
-# affected = "<3.3.0"
+# affected = ">=3.0.0,<3.3.0"
 # keras2 = "unaffected"
 # ///
 """`fit` logged only the model's own metrics, not what `train_step` returned.

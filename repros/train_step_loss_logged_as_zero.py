@@ -10,6 +10,7 @@
 # docs = ["https://keras.io/guides/custom_train_step_in_tensorflow/"]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+# works = {workaround_another_name = ">=3.3.0"}
 # ///
 """`return {"loss": loss}` from a custom `train_step` ends up as `loss: 0.0` in `fit`.
 

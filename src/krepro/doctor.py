@@ -74,13 +74,12 @@ def examine(home: Home, project: Project, console: Console) -> bool:
         if stack.uses:
             continue
         lock = stacks.current_lock(home, project.folder, project.matrix, stack)
-        path = home.stacks / f"{stack.name}-{lock.hash}" if lock else None
-        found = path and lock and stacks.read_environment(path, stack, lock)
+        found = stacks.find(home, project.folder, project.matrix, stack)
         if found:
             state = f"{stack.backend} {found.stamp.backend_version}"
             line(True, f"stack {stack.name}", f"{state}, Python {found.stamp.python}")
         else:
-            half = bool(path and path.exists())
+            half = bool(lock and stacks.path_of(home, stack, lock).exists())
             line(
                 not stack.primary,
                 f"stack {stack.name}",

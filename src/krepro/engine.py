@@ -235,16 +235,23 @@ class Engine:
         with self._guards[base.name]:
             found = self._environments.get(base.name)
             if found is None:
-                self.watcher.preparing(f"stack {base.name}")
-                try:
-                    found = stacks.prepare(self.home, self.folder, self.matrix, base)
-                except InstallError as error:
-                    found = error
+                found = self._find_or_make(base)
                 self._environments[base.name] = found
-                self.watcher.prepared(f"stack {base.name}")
         if isinstance(found, InstallError):
             raise found
         return dataclasses.replace(found, stack=stack)
+
+    def _find_or_make(self, stack: Stack) -> Environment | InstallError:
+        found = stacks.find(self.home, self.folder, self.matrix, stack)
+        if found:
+            return found
+        self.watcher.preparing(f"stack {stack.name}")
+        try:
+            return stacks.prepare(self.home, self.folder, self.matrix, stack)
+        except InstallError as error:
+            return error
+        finally:
+            self.watcher.prepared(f"stack {stack.name}")
 
     def _overlay(self, cell: Cell, environment: Environment) -> Path:
         subject = self.matrix.subject(cell)

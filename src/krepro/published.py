@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from krepro.matrix import Cell
 from krepro.project import Project
-from krepro.render import markdown
+from krepro.render import markdown, picture
 from krepro.report import Report
 from krepro.repro import Repro
 from krepro.result import SCHEMA, Measurement, Outcome, write_atomically
@@ -19,6 +19,7 @@ from krepro.verdict import Verdict
 
 FOLDER = "results"
 README = "README.md"
+PICTURE = "docs/matrix.png"
 BEGIN = "<!-- krepro publish: begin -->\n"
 END = "<!-- krepro publish: end -->\n"
 
@@ -66,6 +67,11 @@ def write(project: Project, report: Report) -> Iterable[Path]:
         path = path_of(project, stack.name)
         write_atomically(path, msgspec.json.format(msgspec.json.encode(content)) + b"\n")
         yield path
+    shown = for_people(project)
+    drawing = project.folder / PICTURE
+    drawing.parent.mkdir(exist_ok=True)
+    picture.write(shown, drawing)
+    yield drawing
     readme = project.folder / README
     if readme.exists():
         text = with_table(readme.read_text(encoding="utf-8"), table(project))
@@ -132,12 +138,17 @@ def _workarounds(kept: Published, release: str, name: str) -> dict[str, Outcome]
     }
 
 
-def table(project: Project) -> str:
-    """Return the README's table: affected ranges on the primary and reference stacks."""
+def for_people(project: Project) -> Report:
+    """Return what is published on the primary and reference stacks."""
     report = to_report(project)
     shown = {s.name for s in report.stacks if s.primary or s.subject}
     cells = tuple(cell for cell in report.cells if cell.stack in shown)
-    return markdown.ranges_table(Report(report.matrix, cells, report.repros, report.found))
+    return Report(report.matrix, cells, report.repros, report.found)
+
+
+def table(project: Project) -> str:
+    """Return the README's table: affected ranges by repro and stack."""
+    return markdown.ranges_table(for_people(project))
 
 
 def with_table(text: str, content: str) -> str:

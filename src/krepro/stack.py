@@ -172,11 +172,11 @@ def prepare(home: Home, folder: Path, matrix: Matrix, stack: Stack) -> Environme
     Raises:
         InstallError: it could not be made.
     """
-    lock = read_lock(folder, matrix, stack) or _resolve_once(home, matrix, stack)
-    path = home.stacks / f"{stack.name}-{lock.hash}"
-    found = read_environment(path, stack, lock)
+    found = find(home, folder, matrix, stack)
     if found:
         return found
+    lock = read_lock(folder, matrix, stack) or _resolve_once(home, matrix, stack)
+    path = path_of(home, stack, lock)
     with home.lock(path.name):
         found = read_environment(path, stack, lock)
         if found:
@@ -194,6 +194,17 @@ def prepare(home: Home, folder: Path, matrix: Matrix, stack: Stack) -> Environme
         finally:
             remove(new)
     return Environment(stack, lock, path, stamp)
+
+
+def find(home: Home, folder: Path, matrix: Matrix, stack: Stack) -> Environment | None:
+    """Return the finished environment of a stack, or None where it is not made yet."""
+    lock = current_lock(home, folder, matrix, stack)
+    return read_environment(path_of(home, stack, lock), stack, lock) if lock else None
+
+
+def path_of(home: Home, stack: Stack, lock: Lock) -> Path:
+    """Return where the environment of a stack is kept."""
+    return home.stacks / f"{stack.name}-{lock.hash}"
 
 
 def _resolve_once(home: Home, matrix: Matrix, stack: Stack) -> Lock:
@@ -319,7 +330,7 @@ def cell_variables(stack: Stack, **more: str) -> dict[str, str]:
         "TF_ENABLE_ONEDNN_OPTS": "0",
         "TF_NUM_INTEROP_THREADS": "1",
         "TF_NUM_INTRAOP_THREADS": "1",
-        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0",
         **stack.environment,
         **more,
     }

@@ -46,6 +46,7 @@ def import_keras(overlay: Path, release: str, backend: str) -> dict[str, str]:
     sys.path.insert(0, str(overlay))
     importlib.invalidate_caches()
     if (overlay / KERAS_2).is_dir():
+        leave_as_it_is(KERAS_2)
         keras = importlib.import_module(KERAS_2)
         for name in [n for n in sys.modules if n.partition(".")[0] == KERAS_2]:
             sys.modules["keras" + name[len(KERAS_2) :]] = sys.modules[name]
@@ -59,6 +60,16 @@ def import_keras(overlay: Path, release: str, backend: str) -> dict[str, str]:
     if found["backend"] != backend:
         raise NotAsAsked(f"asked for backend {backend}, got {found['backend']}")
     return found
+
+
+def leave_as_it_is(package: str) -> None:
+    """Keep TensorFlow's autograph from converting a package's own code.
+
+    Its rules name ``keras``, where Keras 2 lived; under the name ``tf_keras`` the same code
+    is converted at the first step, which takes a quarter of a minute and changes nothing.
+    """
+    config = importlib.import_module("tensorflow.python.autograph.core.config")
+    config.CONVERSION_RULES = (config.DoNotConvert(package), *config.CONVERSION_RULES)
 
 
 def identity() -> dict[str, str]:

@@ -21,7 +21,7 @@ ARGUMENTS = (
     "--capture=no",
     "--assert=plain",
     "--import-mode=importlib",
-    "--tb=short",
+    "--tb=native",
     "--quiet",
     "--no-header",
     "-pno:cacheprovider",

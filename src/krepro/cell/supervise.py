@@ -159,7 +159,8 @@ class _Child:
     def read(self, timeout_s: float) -> bool:
         """Take what the child has written; return whether there was anything."""
         if not self._sinks:
-            time.sleep(timeout_s)
+            # Both pipes are closed: the child is ending, or closed its output early.
+            time.sleep(min(timeout_s, 0.001))
             return False
         ready, _, _ = select.select(list(self._sinks), [], [], timeout_s)
         for descriptor in ready:
