@@ -117,7 +117,10 @@ def test_exit_codes_and_formats(fake: Fake, tmp_path: Path) -> None:
 
     markdown = fake.run("show", *everything, "-f", "markdown", "-t", "all").stdout
     assert "| `adds_wrongly` | silent | 9.1.0 |" in markdown
-    assert "exits on 9.0.0@fake: error, declared unaffected" in markdown
+    assert (
+        "exits: error, declared unaffected, on 9.0.0, 9.1.0, 9.2.0 and 1 more of fake"
+        in (markdown)
+    )
 
     github = fake.run("show", *everything, "-f", "github", "-t", "all").stdout
     assert "::error file=repros/exits.py,line=1,title=verdict differs::exits on" in github

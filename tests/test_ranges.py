@@ -41,13 +41,16 @@ def row(marks: str) -> dict[Version, Verdict | None]:
         (".X......", "3.1.0"),
         (".XX.....", "3.1.0–3.12.3"),
         # Fixed on a patch line, not yet on the next minor: two intervals.
-        ("XXX.XX.X", "3.0.0–3.12.3, 3.13.0–3.14.0, 3.15.0"),
+        ("XXX.XX.X", "3.0.0–3.12.3, 3.13.0–3.14.0, since 3.15.0"),
         (".?XX....", "?3.12.3–3.12.4"),
         (".iXX?...", "?3.12.3–3.12.4?"),
         (".X~X....", "3.1.0–3.12.4 (3.12.3?)"),
         ("...??...", "none of 6"),
         ("--...-..", "none"),
         ("XXXXXXX?", "3.0.0–3.14.1?"),
+        ("...?..XX", "since 3.14.1"),
+        (".....?XX", "since ?3.14.1"),
+        ("......X?", "3.14.1?"),
     ],
 )
 def test_describe(marks: str, text: str) -> None:

@@ -24,7 +24,9 @@ STACKS = [stack for stack in MATRIX.stack if stack.primary]
 Rule = Callable[[Version, str], Verdict | None]
 
 
-def report(tmp_path: Path, rule: Rule, tier: str = "quick", affected: str = "'>=3.6,<3.8'") -> Report:
+def report(
+    tmp_path: Path, rule: Rule, tier: str = "quick", affected: str = "'>=3.6,<3.8'"
+) -> Report:
     path = tmp_path / "a_repro_with_a_name_of_some_length.py"
     path.write_text(header(affected=affected) + "def test_it():\n    pass\n")
     repro = read_repro(path)
@@ -58,7 +60,9 @@ def test_quick_fits_80_columns(tmp_path: Path) -> None:
     assert "XXX" in shown
     assert "every known verdict is the declared one" in shown
     name = shown.replace("\n", "").replace(" ", "")
-    assert "a_repro_with_a_" in name, "the whole name is shown, on as many lines as it needs"
+    assert "a_repro_with_a_" in name, (
+        "the whole name is shown, on as many lines as it needs"
+    )
 
 
 def test_all_shows_ranges_per_stack(tmp_path: Path) -> None:

@@ -31,11 +31,17 @@ class Interval:
     after: tuple[Version, ...] = ()
 
     def __str__(self) -> str:
-        """Return ``3.6.0–3.7.0``, with ``?`` where an end is not known for sure."""
+        """Return ``3.6.0–3.7.0``, with ``?`` where an end is not known for sure.
+
+        What reaches the newest release reads ``since 3.6.0``.
+        """
         text = ("?" if self.before else "") + str(self.first_bad)
-        if self.last_bad != self.first_bad:
+        if self.after:
+            text += f"–{self.last_bad}?" if self.last_bad != self.first_bad else "?"
+        elif self.first_fixed is None:
+            text = f"since {text}"
+        elif self.last_bad != self.first_bad:
             text += f"–{self.last_bad}"
-        text += "?" if self.after else ""
         if self.inside:
             text += f" ({', '.join(f'{release}?' for release in self.inside)})"
         return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from packaging.version import Version
@@ -148,6 +148,30 @@ class Report:
         return Exit.AS_EXPECTED
 
 
+def shortened(releases: Iterable[str]) -> str:
+    """Return a few releases by name, and how many more there are."""
+    distinct = list(dict.fromkeys(releases))
+    more = f" and {len(distinct) - 3} more" if len(distinct) > 3 else ""
+    return ", ".join(distinct[:3]) + more
+
+
+def grouped(differences: Iterable[Difference]) -> list[str]:
+    """Return differences as lines, those that say the same of several releases as one."""
+    groups: dict[tuple[str, ...], list[Difference]] = {}
+    for found in differences:
+        stack = found.cell.stack
+        key = (found.repro.id, found.function, found.found.value, found.declared, stack)
+        groups.setdefault(key, []).append(found)
+    lines = []
+    for (repro, function, found_value, declared, stack), members in groups.items():
+        name = f"{repro}: {function}" if function else repro
+        releases = shortened(member.cell.release for member in members)
+        line = f"{name}: {found_value}, declared {declared}, on {releases} of {stack}"
+        message = members[0].message
+        lines.append(f"{line} ({message})" if message else line)
+    return lines
+
+
 def troubles(entries: Sequence[tuple[Cell, Repro, Measurement]]) -> list[str]:
     """Return why things were untestable, a line for each reason on each stack."""
     reasons: dict[tuple[str, str], list[Cell]] = {}
@@ -156,7 +180,6 @@ def troubles(entries: Sequence[tuple[Cell, Repro, Measurement]]) -> list[str]:
         reasons.setdefault((cell.stack, why), []).append(cell)
     lines = []
     for (stack, why), cells in reasons.items():
-        releases = list(dict.fromkeys(cell.release for cell in cells))
-        shown = ", ".join(releases[:4]) + (", …" if len(releases) > 4 else "")
-        lines.append(f"{shown} on {stack}: {why} ({len(cells)} verdicts)")
+        releases = shortened(cell.release for cell in cells)
+        lines.append(f"{releases} on {stack}: {why} ({len(cells)} verdicts)")
     return lines

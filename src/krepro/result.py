@@ -48,6 +48,12 @@ class Measurement(msgspec.Struct, frozen=True):
     workarounds: dict[str, Outcome] = {}
     output: str = ""
 
+    @property
+    def said(self) -> dict[str, str]:
+        """What two measurements must agree on: the verdicts of the repro and its workarounds."""
+        works = {name: outcome.verdict.value for name, outcome in self.workarounds.items()}
+        return {"verdict": self.verdict.value, **works}
+
     def with_verdict(self, verdict: Verdict, message: str) -> Measurement:
         """Return the measurement under another verdict."""
         return msgspec.structs.replace(self, verdict=verdict, message=message)
@@ -105,9 +111,13 @@ def agree(old: Measurement | None, new: Measurement) -> Measurement:
     """
     if old is None or old.source != new.source:
         return new
-    if old.verdict.known and new.verdict.known and old.verdict is not new.verdict:
-        message = f"{old.verdict.value} before, {new.verdict.value} when measured again"
-        return new.with_verdict(Verdict.FLAKY, message)
+    if old.verdict.known and new.verdict.known and old.said != new.said:
+        differing = [
+            f"{name} {was}, then {new.said.get(name)}"
+            for name, was in old.said.items()
+            if new.said.get(name) != was
+        ]
+        return new.with_verdict(Verdict.FLAKY, f"measured again: {'; '.join(differing)}")
     return new
 
 

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -339,11 +338,3 @@ def cell_variables(stack: Stack, **more: str) -> dict[str, str]:
 def fork_is_safe() -> bool:
     """Whether cells may be forked here: on Linux, where it was seen to work."""
     return sys.platform == "linux"
-
-
-def all_paths(home: Home, names: Sequence[str]) -> list[Path]:
-    """Return the environments in the cache folder that belong to stacks of these names."""
-    pattern = re.compile(rf"({'|'.join(map(re.escape, names))})-[0-9a-f]{{12}}$")
-    if not home.stacks.is_dir():
-        return []
-    return sorted(path for path in home.stacks.iterdir() if pattern.fullmatch(path.name))

@@ -6,6 +6,7 @@ import importlib
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 KERAS_2 = "tf_keras"
 
@@ -68,7 +69,7 @@ def leave_as_it_is(package: str) -> None:
     Its rules name ``keras``, where Keras 2 lived; under the name ``tf_keras`` the same code
     is converted at the first step, which takes a quarter of a minute and changes nothing.
     """
-    config = importlib.import_module("tensorflow.python.autograph.core.config")
+    config: Any = importlib.import_module("tensorflow.python.autograph.core.config")
     config.CONVERSION_RULES = (config.DoNotConvert(package), *config.CONVERSION_RULES)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from krepro.render.text import by_area
-from krepro.report import Report, troubles
+from krepro.report import Report, grouped, troubles
 from krepro.repro import Repro
 
 
@@ -48,7 +48,7 @@ def render(report: Report) -> str:
         )
         + ".\n",
     ]
-    differences = [f"- {escape(str(difference))}" for difference in report.differences()]
+    differences = [f"- {escape(line)}" for line in grouped(report.differences())]
     if differences:
         parts.append("### Verdicts that are not the declared ones\n")
         parts.append("\n".join(differences) + "\n")

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from krepro.report import Report, troubles
+from krepro.report import Report, grouped, troubles
 from krepro.repro import Repro
 from krepro.verdict import Verdict
 
@@ -136,7 +136,7 @@ def summary(report: Report) -> Iterator[RenderableType]:
     if missing := len(report.unmeasured()):
         yield Text(f"not measured: {missing} verdicts; run again to go on", "yellow")
     differences = list(report.differences())
-    for difference in differences:
-        yield Text(f"differs: {difference}", "red")
+    for line in grouped(differences):
+        yield Text(f"differs: {line}", "red")
     if not differences and total:
         yield Text("every known verdict is the declared one", "green")
