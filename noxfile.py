@@ -48,7 +48,7 @@ def install(session: nox.Session, *groups: str) -> None:
 def add_job(job: Job) -> None:
     """Define the session of a job."""
 
-    @nox.session(name=job.name, python=False if os.environ.get("KREPRO_NO_VENV") else None)
+    @nox.session(name=job.name)
     def run(session: nox.Session) -> None:
         install(session)
         # 1 is a finding and 3 a gap: the report has said which; nox passes them on as failures.

@@ -18,7 +18,8 @@ from krepro.project import Project
 from krepro.result import Measurement
 from tests.fake import subject
 
-pytest_plugins = ["pytester"]
+# Subjects of tests, not tests.
+collect_ignore = ["fake"]
 ROOT = Path(__file__).parent.parent
 
 

@@ -48,9 +48,11 @@ def row(marks: str) -> dict[Version, Verdict | None]:
         ("...??...", "none of 6"),
         ("--...-..", "none"),
         ("XXXXXXX?", "3.0.0–3.14.1?"),
-        ("...?..XX", "since 3.14.1"),
+        ("...?..XX", "since 3.14.1 (3.12.4?)"),
         (".....?XX", "since ?3.14.1"),
         ("......X?", "3.14.1?"),
+        # What is unknown is said wherever it lies.
+        (".X..i.?.", "3.1.0 (3.13.0?, 3.14.1?)"),
     ],
 )
 def test_describe(marks: str, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import json
 import os
 import signal
@@ -40,7 +41,7 @@ from krepro.verdict import Verdict
 
 BAD_INPUT = (MatrixError, ReproError, SelectionError, UnknownRelease)
 FORMATS = ("text", "json", "markdown", "junit", "github")
-ALONE = {Verdict.UNAFFECTED: 0, Verdict.NOT_APPLICABLE: 0, Verdict.AFFECTED: 1}
+ALONE = {Verdict.UNAFFECTED: 0, Verdict.AFFECTED: 1}
 UNTESTABLE_ALONE = 125
 
 P = ParamSpec("P")
@@ -247,6 +248,8 @@ def matrix(
       krepro matrix path/to/my_repro.py -r '>=3.5,<3.8'
     """
     selection = Selection(**selected)
+    if output and not os.access(output.parent, os.W_OK):
+        raise SelectionError(f"{output}: its folder cannot be written to")
     if only_list:
         list_cells(selection, as_json=as_json)
         return
@@ -368,11 +371,12 @@ def run_one(
 ) -> None:
     r"""Run one repro in one cell and print what it printed.
 
-    Exit code as git bisect wants it: 0 unaffected, 1 affected, 125 untestable.
+    Exit code as git bisect wants it: 0 unaffected, 1 affected, 125 for all that says nothing
+    about the release.
 
     \b
     Example:
-      krepro run outer_compile_drops_inner_tracker -r 3.6.0 -b torch
+      krepro run outer_compile_drops_inner_loss_tracker -r 3.6.0 -b torch
     """
     selection = Selection(
         repros=[repro],
@@ -383,16 +387,24 @@ def run_one(
         keyword="",
         mark="",
     )
+    if len(selection.repros) != 1:
+        raise SelectionError(f"{repro!r} means {len(selection.repros)} repros: name one")
     if len(selection.cells) != 1:
         raise SelectionError(
             f"{selector!r} means {len(selection.cells)} releases: name one"
         )
     machine = selection.engine(Options(isolation, 1, rerun=True))
-    machine.run(machine.plan(selection.cells, selection.repros))
+    try:
+        stopped = run(machine, machine.plan(selection.cells, selection.repros))
+    except (InstallError, NotKept, OSError) as error:
+        fail(error, UNTESTABLE_ALONE)
     report = build_report(machine, selection.cells, selection.repros)
     show_evidence(report)
     verdict = report.verdict(selection.cells[0], selection.repros[0])
-    sys.exit(ALONE.get(verdict, UNTESTABLE_ALONE) if verdict else UNTESTABLE_ALONE)
+    known = verdict is not None and not stopped
+    sys.exit(
+        ALONE.get(verdict, UNTESTABLE_ALONE) if known and verdict else UNTESTABLE_ALONE
+    )
 
 
 @main.command()
@@ -407,6 +419,8 @@ def releases(refresh: bool, form: str) -> None:
     """
     known = Project.find(Path.cwd()).matrix
     if form == "json":
+        if refresh:
+            raise SelectionError("--refresh prints TOML: leave --format json out")
         click.echo(msgspec.json.encode(known.release).decode())
     else:
         for line, versions in index.by_line(known).items():
@@ -515,6 +529,10 @@ def publish(check: bool) -> None:
     project = Project.find(Path.cwd())
     machine = Engine(Home.find(), project.folder, project.matrix)
     if not check:
+        if importlib.util.find_spec("matplotlib") is None:
+            raise SelectionError(
+                "publish draws a picture: pip install 'krepro[picture]' first"
+            )
         cells = project.cells(project.matrix.versions, list(project.matrix.stack))
         for path in published.write(
             project, build_report(machine, cells, project.repros())

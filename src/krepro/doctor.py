@@ -148,11 +148,14 @@ def candidates(home: Home) -> Iterator[tuple[Path, bool]]:
         for p in _folders(room)
         if p.name[0] != "."
     ]
-    yield from ((path, False) for path in sorted(both, key=lambda p: p.stat().st_atime))
+    yield from ((path, False) for path in sorted(both, key=lambda p: p.stat().st_mtime))
 
 
 def _folders(room: Path) -> list[Path]:
-    return sorted(p for p in room.iterdir() if p.is_dir()) if room.is_dir() else []
+    if not room.is_dir():
+        return []
+    # Resolved locks lie beside the stacks; they are small, and results hang on them.
+    return sorted(p for p in room.iterdir() if p.is_dir() and p.name != stacks.LOCKS_FOLDER)
 
 
 def _exclusive_bytes(folder: Path) -> int:

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from krepro import installer, overlay
 from krepro import stack as stacks
 from krepro.cell.cell import Job
 from krepro.cell.supervise import Limits as CellLimits
-from krepro.cell.supervise import kill_group
+from krepro.cell.supervise import kill_tree
 from krepro.home import Home
 from krepro.installer import InstallError
 from krepro.matrix import Cell, Matrix, Stack
@@ -157,8 +157,9 @@ class Engine:
     def run(self, plan: Plan) -> None:
         """Measure what a plan lacks.
 
+        Where ``stop`` is set it returns early; what was measured is kept.
+
         Raises:
-            Stopped: ``stop`` was set; what was measured is kept.
             NotKept: a result could not be written.
         """
         if not plan.missing:
@@ -180,8 +181,9 @@ class Engine:
                     thread.join(0.1)
         finally:
             self.stop.set()
+            installer.stop_all()
             for group in list(self._groups):
-                kill_group(group)
+                kill_tree(group)
             for zygote in self._zygotes.values():
                 zygote.remember()
                 zygote.end()
@@ -216,6 +218,8 @@ class Engine:
         try:
             self._measure(cell, repros, scratch)
         except InstallError as error:
+            if self.stop.is_set():
+                raise Stopped from None
             verdict, message = error.verdict, str(error)
         except OSError as error:
             # Pipes, working folders, processes: what the machine could not give.
@@ -242,10 +246,9 @@ class Engine:
         return dataclasses.replace(found, stack=stack)
 
     def _find_or_make(self, stack: Stack) -> Environment | InstallError:
-        found = stacks.find(self.home, self.folder, self.matrix, stack)
-        if found:
-            return found
-        self.watcher.preparing(f"stack {stack.name}")
+        there = stacks.find(self.home, self.folder, self.matrix, stack) is not None
+        if not there:
+            self.watcher.preparing(f"stack {stack.name}")
         try:
             return stacks.prepare(self.home, self.folder, self.matrix, stack)
         except InstallError as error:
@@ -271,6 +274,7 @@ class Engine:
             overlay=self._overlay(cell, environment),
             release=cell.release,
             backend=environment.stack.backend,
+            backend_version=environment.stamp.backend_version,
             repros=tuple(repro.path.absolute() for repro in repros),
             scratch=scratch,
             limits=CellLimits(limits.timeout_s, limits.memory_mb, limits.output_kb),
@@ -299,7 +303,7 @@ class Engine:
         )
         if self.options.isolation == FORK:
             zygote = self._zygote(environment, cell, scratch)
-            with zygote.cell(job) as events:
+            with contextlib.suppress(BrokenPipeError), zygote.cell(job) as events:
                 self._follow(running, events, job, zygote)
         # Whatever a fork could not say is asked again in fresh processes.
         for _ in range(2):
@@ -341,7 +345,8 @@ class Engine:
         """Keep what a cell tells until it ends or falls silent."""
         group = 0
         try:
-            while event := events.next(patience_s(job), self.stop):
+            patience = patience_s(job, running.left.values())
+            while event := events.next(patience, self.stop):
                 if event["event"] == "started":
                     group = event["pid"]
                     self._groups.add(group)
@@ -349,7 +354,7 @@ class Engine:
                     return
         finally:
             if group:
-                kill_group(group)
+                kill_tree(group)
                 self._groups.discard(group)
         if self.stop.is_set():
             raise Stopped
@@ -373,7 +378,8 @@ class Engine:
             running.left.clear()
         elif kind == "repro":
             repro = running.left.pop(event["id"])
-            measurement = measurement_from(event["record"], repro.source_hash)
+            # Of the file as the cell read it: it may have been edited since the plan was made.
+            measurement = measurement_from(event["record"], event["source"])
             self._keep(running.result, repro, measurement)
         return kind not in ("done", "untestable")
 
@@ -389,7 +395,7 @@ class Engine:
         result = CellResult(cell.release, cell.stack, stack.backend, self.lock_hash(stack))
         for repro in repros:
             measurement = Measurement(
-                repro.source_hash, verdict, message=message, measured=now()
+                repro.source_hash, verdict, message=message, runs=0, measured=now()
             )
             self._keep(result, repro, measurement)
 
@@ -413,14 +419,16 @@ def is_known(result: CellResult | None, repro: Repro) -> bool:
     return (
         found is not None
         and found.source == repro.source_hash
+        and found.runs > 0
         and not found.verdict.passing_cause
     )
 
 
-def patience_s(job: Job) -> float:
+def patience_s(job: Job, repros: Iterable[Repro]) -> float:
     """Return how long a cell may say nothing: more than its own limits take, in seconds."""
     runs = max(job.repeat, 1 + job.retries)
-    return 3 * runs * (job.limits.timeout_s + job.import_timeout_s) + 60
+    longest_s = max([job.limits.timeout_s, *(repro.timeout_s or 0 for repro in repros)])
+    return 3 * runs * (longest_s + job.import_timeout_s) + 60
 
 
 def in_turn(cells: Sequence[Cell]) -> Iterator[Cell]:

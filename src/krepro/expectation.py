@@ -31,7 +31,11 @@ def update(report: Report, repro: Repro, *, write: bool) -> list[str] | None:
     """
     primary = [stack for stack in report.stacks if stack.primary]
     rows = {stack.backend: report.row(repro, stack) for stack in primary}
-    if set(rows) != set(BACKENDS) or not complete(rows.values()):
+    said = [
+        o.verdict for _, _, found in report.measured() for o in found.workarounds.values()
+    ]
+    everywhere = set(rows) == set(BACKENDS) and complete(rows.values())
+    if not everywhere or not all(verdict.known for verdict in said):
         return None
     fields: dict[str, Any] = {
         "affected": by_backend(rows, report.releases, Verdict.AFFECTED),

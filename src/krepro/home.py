@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -63,12 +64,6 @@ class Home:
         return FileLock(folder / f"{name}.lock")
 
 
-def size_bytes(folder: Path) -> int:
-    """Return what a folder takes on disk, each hard-linked file counted once, in bytes."""
-    seen: set[tuple[int, int]] = set()
-    return _size_bytes(folder, seen)
-
-
 def sizes_bytes(folders: tuple[Path, ...]) -> dict[Path, int]:
     """Return what folders take, a file they share counted for the first of them, in bytes."""
     seen: set[tuple[int, int]] = set()
@@ -95,6 +90,12 @@ def _size_bytes(folder: Path, seen: set[tuple[int, int]]) -> int:
                 seen.add(key)
                 total += status.st_blocks * 512
     return total
+
+
+def touch(folder: Path) -> None:
+    """Note that a folder was used now: ``krepro prune`` lets the longest unused go first."""
+    with contextlib.suppress(OSError):
+        os.utime(folder)
 
 
 def remove(folder: Path) -> None:

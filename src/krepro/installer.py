@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uv
 
+from krepro.cell.supervise import kill_group
 from krepro.home import Home
 from krepro.verdict import Verdict
 
@@ -82,18 +83,34 @@ def run_uv(home: Home, *arguments: str, configured: bool = False) -> str:
     """
     options = ["--quiet"] if configured else ["--quiet", "--no-config"]
     command = [uv.find_uv_bin(), *options, *arguments]
-    done = subprocess.run(
+    process = subprocess.Popen(
         command,
         env=environment(home),
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
+        # Ctrl-C is for krepro, which knows what a uv that ends early means.
+        start_new_session=True,
     )
-    if done.returncode:
-        message = " ".join(done.stderr.split()) or f"uv ended with {done.returncode}"
-        raise InstallError(cause_of(done.stderr), message[:600])
-    return done.stdout
+    _RUNNING.add(process)
+    try:
+        out, err = process.communicate()
+    finally:
+        _RUNNING.discard(process)
+    if process.returncode:
+        message = " ".join(err.split()) or f"uv ended with {process.returncode}"
+        raise InstallError(cause_of(err), message[:600])
+    return out
+
+
+_RUNNING: set[subprocess.Popen[str]] = set()
+
+
+def stop_all() -> None:
+    """End every uv that is running."""
+    for process in list(_RUNNING):
+        kill_group(process.pid)
 
 
 def torch_arguments(requirements: Sequence[str], home: Home) -> list[str]:

@@ -295,8 +295,8 @@ def _stack_problems(matrix: Matrix) -> Iterable[tuple[str, str]]:
         if stack.uses and stack.uses not in bases:
             problem = f"uses {stack.uses!r}, which is not one of {', '.join(bases)}"
             yield f"{where}.uses", problem
-        if not stack.uses and not stack.python:
-            yield where, "a stack needs a 'python' version such as '3.11'"
+        if not stack.uses and not re.fullmatch(r"3\.\d+", stack.python):
+            yield f"{where}.python", "a stack needs a 'python' version such as '3.11'"
         yield from _specifier_problems(f"{where}.releases", stack.releases)
         yield from _requirement_problems(f"{where}.requirements", stack.requirements)
         yield from _subject_problems(where, stack)

@@ -8,7 +8,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from krepro import installer
-from krepro.home import Home, remove
+from krepro.home import Home, remove, touch
 from krepro.installer import InstallError
 from krepro.stack import Environment
 
@@ -33,6 +33,7 @@ def prepare(home: Home, subject: str, environment: Environment) -> Path:
     """
     path = path_of(home, subject)
     if path.is_dir():
+        touch(path)
         return path
     with home.lock(path.name):
         if path.is_dir():

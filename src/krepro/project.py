@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,11 +96,11 @@ class Project:
             found = find_repros(path)
             if not found:
                 raise SelectionError(f"{name}: no repro in this folder")
-            return [each.absolute() for each in found]
+            return [normal(each) for each in found]
         if path.suffix == ".py":
             if not path.is_file():
                 raise SelectionError(f"{name}: no such file")
-            return [path.absolute()]
+            return [normal(path)]
         path = self.repros_folder / f"{name}.py"
         if not path.is_file():
             raise SelectionError(f"no repro {name!r}: 'krepro matrix --list' lists them")
@@ -149,10 +150,15 @@ class Project:
         return found
 
 
+def normal(path: Path) -> Path:
+    """Return a path as pytest names it: absolute, without ``..``, links left as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100  Path.absolute keeps '..'.
+
+
 def _matches(expression: str, names: Sequence[str], *, part: bool) -> bool:
     try:
         compiled = Expression.compile(expression)
-    except SyntaxError as error:
+    except Exception as error:  # noqa: BLE001  Its type differs between releases of pytest.
         raise SelectionError(f"{expression!r} is not an expression: {error}") from None
 
     def holds(name: str, /, **_: object) -> bool:

@@ -9,10 +9,11 @@ from pathlib import Path
 import msgspec
 from packaging.version import Version
 
+from krepro import stack as stacks
 from krepro.matrix import Cell
 from krepro.project import Project
 from krepro.render import markdown, picture
-from krepro.report import Report
+from krepro.report import Report, troubles
 from krepro.repro import Repro
 from krepro.result import SCHEMA, Measurement, Outcome, write_atomically
 from krepro.verdict import Verdict
@@ -61,7 +62,9 @@ def write(project: Project, report: Report) -> Iterable[Path]:
         measured = [
             (cell, repro, m) for cell, repro, m in report.measured() if cell in cells
         ]
-        if not cells or any(cell in cells for cell, _ in report.unmeasured()):
+        gaps = {cell for cell, _ in report.unmeasured()}
+        gaps |= {cell for cell, _, _ in report.untestable()}
+        if not measured or gaps & set(cells):
             continue
         content = to_published(report, cells, measured)
         path = path_of(project, stack.name)
@@ -122,9 +125,13 @@ def to_report(project: Project) -> Report:
             cell = Cell(stack.name, release)
             cells.append(cell)
             found[cell] = {
-                name: Measurement(kept.sources.get(name, ""), verdict, workarounds=works)
+                name: Measurement(
+                    kept.sources.get(name, ""),
+                    verdict,
+                    workarounds=_workarounds(kept, release, name),
+                )
                 for name, verdict in verdicts.items()
-                if kept and (works := _workarounds(kept, release, name)) is not None
+                if kept
             }
     return Report(project.matrix, tuple(cells), repros, found)
 
@@ -176,6 +183,9 @@ def check(project: Project) -> list[str]:
             for name, source in kept.sources.items()
             if current.get(name) != source
         ]
+        lock = stacks.read_lock(project.folder, report.matrix, report.matrix.base(stack))
+        if lock and lock.hash != kept.lock:
+            wrong.append(f"results/{stack.name}.json: was measured with another lock")
         served = {c.release for c in report.matrix.cells(report.matrix.versions, [stack])}
         wrong += [
             f"results/{stack.name}.json: lacks release {release}"
@@ -184,6 +194,10 @@ def check(project: Project) -> list[str]:
     wrong += [
         f"results/{cell.stack}.json: lacks {repro.id} on {cell.release}"
         for cell, repro in report.unmeasured()
+    ]
+    wrong += [
+        f"results: untestable is not to be published: {t}"
+        for t in troubles(report.untestable())
     ]
     wrong += [f"declared otherwise: {difference}" for difference in report.differences()]
     readme = project.folder / README

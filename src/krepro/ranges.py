@@ -98,6 +98,10 @@ def intervals(
     return found
 
 
+def _is_known(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.known
+
+
 def describe(
     verdicts: Mapping[Version, Verdict | None], releases: Sequence[Version]
 ) -> str:
@@ -118,7 +122,12 @@ def describe(
         return text if len(known) == len(facts) else f"{text} of {len(known)}"
     if len(known) == len(facts) and all(v is Verdict.AFFECTED for v in known):
         return "all"
-    return ", ".join(map(str, found))
+    placed = {r for i in found for r in (*i.before, *i.inside, *i.after)}
+    unplaced = [
+        r for r in sorted(releases) if r not in placed and not _is_known(verdicts.get(r))
+    ]
+    text = ", ".join(map(str, found))
+    return f"{text} ({', '.join(f'{r}?' for r in unplaced)})" if unplaced else text
 
 
 def specifiers(

@@ -90,7 +90,10 @@ class Report:
 
     def range(self, repro: Repro, stack: Stack) -> str:
         """Return the affected range of a repro on a stack in a few words."""
-        return ranges.describe(self.row(repro, stack), self.releases)
+        served = [version for version in self.matrix.versions if stack.serves(version)]
+        # The newest is among them, asked for or not: only what reaches it is not fixed yet.
+        asked = {*self.releases, served[-1]} & set(served)
+        return ranges.describe(self.row(repro, stack), sorted(asked))
 
     def counts(self) -> Counter[Verdict]:
         """Return how many verdicts of each kind there are."""
@@ -114,7 +117,10 @@ class Report:
                 if not said.untestable and not repro.workaround_as_declared(
                     name, release, backend, said
                 ):
-                    declared = "not to work" if said is Verdict.UNAFFECTED else "to work"
+                    fails = repro.workaround_as_declared(
+                        name, release, backend, Verdict.AFFECTED
+                    )
+                    declared = "not to work" if fails else "to work"
                     yield Difference(repro, cell, declared, said, outcome.message, name)
 
     def measured(self) -> Iterator[tuple[Cell, Repro, Measurement]]:

@@ -159,9 +159,13 @@ def read_repro(path: Path) -> Repro:
         found = re.search(r"at line (\d+)", str(error))
         line = first_line + int(found[1]) - 1 if found else first_line
         raise ReproError(path, line, f"metadata is not valid TOML: {error}") from None
-    fields = table.get("tool", {}).get("krepro")
+    tool = table.get("tool")
+    fields = tool.get("krepro") if isinstance(tool, dict) else None
     if not isinstance(fields, dict):
         raise ReproError(path, first_line, "metadata lacks the table [tool.krepro]")
+    dependencies = table.get("dependencies", [])
+    if not isinstance(dependencies, list):
+        raise ReproError(path, first_line, "dependencies must be a list of requirements")
     reader = _Fields(path, source, first_line, fields)
     functions = [n.name for n in tree.body if isinstance(n, ast.FunctionDef)]
     tests = tuple(name for name in functions if name.startswith("test_"))
@@ -175,7 +179,7 @@ def read_repro(path: Path) -> Repro:
         area=reader.text("area", required=True),
         affected=reader.range("affected", required=True),
         source_hash=source_hash(source, tree, block, fields),
-        dependencies=tuple(table.get("dependencies", ())),
+        dependencies=tuple(map(str, dependencies)),
         docstring=ast.get_docstring(tree) or "",
         tests=tests,
         workarounds=tuple(n for n in functions if n.startswith("workaround_")),

@@ -32,9 +32,8 @@ class Measurement(msgspec.Struct, frozen=True):
     """What a repro said in a cell.
 
     ``source`` is the repro's source hash, ``seconds`` the wall time of the run from its start
-    to its end, ``runs`` how often it ran, ``output`` what it printed (its middle cut out if it
-    was long), ``measured`` the time in UTC, ``lasting`` whether a later run need not
-    measure again.
+    to its end, ``runs`` how often it ran (0: the environment kept it from running), ``output`` what it printed (its middle cut out if it
+    was long), ``measured`` the time in UTC.
     """
 
     source: str
@@ -111,6 +110,9 @@ def agree(old: Measurement | None, new: Measurement) -> Measurement:
     """
     if old is None or old.source != new.source:
         return new
+    # Once flaky, always flaky; and an environment that fails takes no fact back.
+    if old.verdict is Verdict.FLAKY or (old.verdict.known and new.verdict.untestable):
+        return old
     if old.verdict.known and new.verdict.known and old.said != new.said:
         differing = [
             f"{name} {was}, then {new.said.get(name)}"
@@ -152,6 +154,9 @@ class Store:
                 result,
                 repros=dict(sorted(repros.items())),
                 platform=platform.platform(),
+                identity=result.identity or (old.identity if old else {}),
+                import_seconds=result.import_seconds
+                or (old.import_seconds if old else 0.0),
             )
             write_atomically(path, msgspec.json.format(msgspec.json.encode(merged)))
         return merged

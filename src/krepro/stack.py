@@ -15,7 +15,7 @@ import msgspec
 import tomlkit
 
 from krepro import installer
-from krepro.home import Home, remove
+from krepro.home import Home, remove, touch
 from krepro.installer import InstallError
 from krepro.matrix import Matrix, Stack
 from krepro.result import write_atomically
@@ -173,6 +173,7 @@ def prepare(home: Home, folder: Path, matrix: Matrix, stack: Stack) -> Environme
     """
     found = find(home, folder, matrix, stack)
     if found:
+        touch(found.path)
         return found
     lock = read_lock(folder, matrix, stack) or _resolve_once(home, matrix, stack)
     path = path_of(home, stack, lock)

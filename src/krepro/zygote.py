@@ -72,7 +72,6 @@ class Zygote:
         """Only remember how to start it."""
         self.environment = environment
         self.scratch = scratch
-        self.start_seconds = 0.0
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
@@ -91,8 +90,9 @@ class Zygote:
         with self._lock:
             if self._failure:
                 raise self._failure
-            if self._process:
+            if self._process and self._process.poll() is None:
                 return
+            self.end()
             try:
                 self._start()
                 if not self.environment.preload_file.exists():
@@ -108,7 +108,6 @@ class Zygote:
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         log = (self.scratch / f"{self.environment.stack.name}.log").open("ab")
-        started = time.monotonic()
         with theirs, log:
             self._process = subprocess.Popen(
                 [
@@ -144,7 +143,6 @@ class Zygote:
             backend = self.environment.stack.backend
             raise InstallError(Verdict.IMPORT, f"import {backend}: {reason[-300:]}")
         self._connection = ours
-        self.start_seconds += time.monotonic() - started
 
     def _learn_from(self, job: Job, stop: threading.Event) -> None:
         with self._send(job) as events:

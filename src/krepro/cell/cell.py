@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -36,6 +37,8 @@ from krepro.verdict import Verdict
 
 LONE = "krepro.cell.lone"
 KERAS_NAMES = ("keras", "tf_keras")
+# Believed only if they come again in a fresh process.
+TO_CONFIRM = tuple(v.value for v in (Verdict.CRASH, Verdict.TIMEOUT, Verdict.OOM))
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Job:
     overlay: Path
     release: str
     backend: str
+    backend_version: str
     repros: tuple[Path, ...]
     scratch: Path
     isolation: str = "fork"
@@ -110,7 +114,9 @@ class Cell:
         before = set(sys.modules)
         started = time.monotonic()
         try:
-            found = identity.import_keras(job.overlay, job.release, job.backend)
+            found = identity.import_keras(
+                job.overlay, job.release, job.backend, job.backend_version
+            )
         except BaseException as error:
             self._import_failed(f"{type(error).__name__}: {error}")
             return
@@ -126,7 +132,8 @@ class Cell:
             for path in job.repros:
                 self.run_repro(path, start_of(path))
 
-        session.run_in_forks(job.repros[0].parent, run_each)
+        if job.repros:
+            session.run_in_forks(job.repros[0].parent, run_each)
         self.events.tell("done")
 
     def run_fresh(self) -> None:
@@ -165,23 +172,21 @@ class Cell:
         if is_surprising(job, repro, records[0]):
             while len(records) < max(1 + job.retries, job.repeat):
                 records.append(self._run_confirmed(repro, start))
-        record = records[0]
-        if len({signature(r) for r in records}) > 1:
-            record = disagreement(records)
+        record = agreed(records)
         record["runs"] = len(records)
-        self.events.tell("repro", id=path.stem, record=record)
+        self.events.tell("repro", id=path.stem, source=repro.source_hash, record=record)
 
     def _run_confirmed(self, repro: Repro, start: Start | None) -> dict[str, Any]:
         """Run a repro once; believe a crash or a time-out only if it comes again."""
         record = self._run_once(repro, start)
-        if record["verdict"] not in (Verdict.CRASH.value, Verdict.TIMEOUT.value):
+        if record["verdict"] not in TO_CONFIRM:
             return record
         again = self._run_once(repro, None)
         if again["verdict"] == record["verdict"]:
             return again
         # The fork may be to blame; one more fresh run tells that from a flaky crash.
         last = self._run_once(repro, None)
-        return again if signature(again) == signature(last) else disagreement([again, last])
+        return agreed([again, last])
 
     def _run_once(self, repro: Repro, start: Start | None) -> dict[str, Any]:
         """Run a repro in a fork where ``start`` makes one, else in a fresh process."""
@@ -214,17 +219,35 @@ class Cell:
         return ending
 
 
-def signature(record: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what two runs of a repro in a cell must agree on."""
-    workarounds = record.get("workarounds", {})
-    return (record["verdict"], *(w["verdict"] for _, w in sorted(workarounds.items())))
+def agreed(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what runs of a repro in a cell say together.
+
+    Where they disagree on the repro or on a workaround, that one is flaky.
+    """
+    record = dict(records[0])
+    verdict = flaky_or_none([r["verdict"] for r in records])
+    if verdict:
+        record.update(verdict)
+    works = [r.get("workarounds", {}) for r in records]
+    for name in record.get("workarounds", {}):
+        said = flaky_or_none(
+            [w[name]["verdict"] if name in w else "nothing" for w in works]
+        )
+        if said:
+            record["workarounds"] = {
+                **record["workarounds"],
+                name: {**record["workarounds"][name], **said},
+            }
+    return record
 
 
-def disagreement(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the record of a repro whose runs disagreed."""
-    counted = Counter(record["verdict"] for record in records)
+def flaky_or_none(verdicts: list[str]) -> dict[str, str] | None:
+    """Return the verdict and message of runs that disagree, or None where they agree."""
+    counted = Counter(verdicts)
+    if len(counted) == 1:
+        return None
     counts = ", ".join(f"{count} times {verdict}" for verdict, count in counted.items())
-    return {**records[-1], "verdict": Verdict.FLAKY.value, "message": counts}
+    return {"verdict": Verdict.FLAKY.value, "message": counts}
 
 
 def is_surprising(job: Job, repro: Repro, record: Mapping[str, Any]) -> bool:
@@ -292,6 +315,8 @@ def into_child(output_fd: int, folder: Path) -> None:
     """Make a fresh fork ready to run a repro: a group, an output and a folder of its own."""
     os.setsid()
     die_with_parent()
+    # Ignored in the zygote; a repro may want it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(output_fd, 1)

@@ -25,7 +25,9 @@ def drop_keras() -> None:
         del sys.modules[name]
 
 
-def import_keras(overlay: Path, release: str, backend: str) -> dict[str, str]:
+def import_keras(
+    overlay: Path, release: str, backend: str, backend_version: str
+) -> dict[str, str]:
     """Import the Keras of an overlay and return what was imported.
 
     Keras 2 (a ``tf_keras`` in the overlay) goes by the name ``keras`` too, so that repros
@@ -35,6 +37,7 @@ def import_keras(overlay: Path, release: str, backend: str) -> dict[str, str]:
         overlay: the folder that holds the release.
         release: the version asked for.
         backend: the backend asked for.
+        backend_version: the version of it that the stack was made with.
 
     Returns:
         The names ``keras``, ``keras_file``, ``backend``, ``backend_version``, ``numpy`` and
@@ -60,6 +63,10 @@ def import_keras(overlay: Path, release: str, backend: str) -> dict[str, str]:
         raise NotAsAsked(f"asked for keras from {overlay}, got {found['keras_file']}")
     if found["backend"] != backend:
         raise NotAsAsked(f"asked for backend {backend}, got {found['backend']}")
+    if found["backend_version"] != backend_version:
+        raise NotAsAsked(
+            f"asked for {backend} {backend_version}, got {found['backend_version']}"
+        )
     return found
 
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from krepro.verdict import Verdict
 
 # Folders whose frames may stand between the repro and the assertion that fails for it.
-ASSERTING_PACKAGES = ("numpy/testing", "numpy/_utils", "unittest", "contextlib.py")
+ASSERTING_PACKAGES = ("/numpy/testing/", "/numpy/_utils/", "/unittest/", "/contextlib.py")
 
 
 def matches(symptom: str, type_name: str, text: str) -> bool:
@@ -68,13 +68,21 @@ def judge(
         return Verdict.NOT_APPLICABLE
     own = isinstance(error, AssertionError) and raised_by(path, error.__traceback__)
     name = type(error).__name__
-    if own or any(matches(symptom, name, str(error)) for symptom in symptoms):
+    if own or any(matches(symptom, name, text_of(error)) for symptom in symptoms):
         return Verdict.AFFECTED
     if isinstance(error, MemoryError):
         return Verdict.OOM
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Verdict.NO_SPACE
     return Verdict.ERROR
+
+
+def text_of(error: BaseException) -> str:
+    """Return the message of an exception, even of one that has none to give."""
+    try:
+        return str(error)
+    except Exception as failure:
+        return f"(no message: {type(failure).__name__})"
 
 
 def one_line(text: str, limit: int = 300) -> str:

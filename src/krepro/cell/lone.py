@@ -21,7 +21,9 @@ def main() -> None:
     record_fd = int(sys.argv[1])
     job = Job.from_json(sys.argv[2])
     try:
-        found = identity.import_keras(job.overlay, job.release, job.backend)
+        found = identity.import_keras(
+            job.overlay, job.release, job.backend, job.backend_version
+        )
     except BaseException as error:
         message = f"{type(error).__name__}: {error}"
         record = {"verdict": Verdict.IMPORT.value, "message": message}

@@ -18,7 +18,7 @@ import pytest
 from packaging.version import Version
 
 from krepro.cell.identity import identity
-from krepro.cell.judge import judge, one_line
+from krepro.cell.judge import judge, one_line, text_of
 from krepro.repro import Repro, ReproError, is_repro, read_repro
 from krepro.verdict import Verdict, combine
 
@@ -54,6 +54,10 @@ class Record:
         """Put a finding where the function's name says."""
         kind = self.workarounds if name.startswith("workaround_") else self.tests
         kind[name] = finding
+
+    def found(self, name: str) -> Finding | None:
+        """Return what a function said, if it did."""
+        return self.tests.get(name) or self.workarounds.get(name)
 
     def verdict(self) -> Finding:
         """Return the verdict of the whole repro, with the message that decided it."""
@@ -125,9 +129,29 @@ class Recorder:
         self.records: dict[Path, Record] = {}
         self.repros: dict[Path, Repro] = {}
 
+    def complete(self, path: Path) -> Record:
+        """Return the record of a repro file, what never ran put down as an error.
+
+        ``pytest.exit``, an interrupt or a failing hook end a session before all was asked.
+        """
+        record = self.record_of(path)
+        repro = self.repros.get(path)
+        if repro and record.whole is None:
+            ran = {name.partition("[")[0] for name in (*record.tests, *record.workarounds)}
+            for name in (*repro.tests, *repro.workarounds):
+                if name not in ran:
+                    record.add(name, Finding(Verdict.ERROR, "it did not run to its end"))
+        return record
+
     def record_of(self, path: Path) -> Record:
         """Return the record of a repro file."""
         return self.records.setdefault(path, Record())
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Remember the repro of a function, whether or not it comes to run."""
+        module = item.getparent(ReproModule)
+        if module is not None:
+            self.repros[module.path] = module.repro
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -139,16 +163,18 @@ class Recorder:
         module = item.getparent(ReproModule)
         if module is None or (report.when != "call" and error is None):
             return report
-        self.repros[module.path] = module.repro
         verdict = judge(
             error,
             path=module.path,
             symptoms=module.repro.symptoms,
             skipped=isinstance(error, pytest.skip.Exception),
         )
-        message = one_line(f"{type(error).__name__}: {error}") if error else ""
+        message = one_line(f"{type(error).__name__}: {text_of(error)}") if error else ""
         finding = Finding(verdict, message, call.duration)
-        self.record_of(module.path).add(item.name, finding)
+        record = self.record_of(module.path)
+        known = record.found(item.name)
+        if known is None or combine([known.verdict, verdict]) is verdict:
+            record.add(item.name, finding)
         report.user_properties.append(("verdict", verdict.value))
         return report
 

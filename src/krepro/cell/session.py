@@ -119,7 +119,7 @@ def leave(
 ) -> None:
     """Write the record of a repro and end the process without its exit handlers."""
     assert repro is not None
-    record = {**recorder.record_of(repro).as_json(), **facts}
+    record = {**recorder.complete(repro).as_json(), **facts}
     with os.fdopen(record_fd, "w", encoding="utf-8") as file:
         json.dump(record, file)
     sys.stdout.flush()

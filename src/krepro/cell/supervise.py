@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -113,7 +113,8 @@ def supervise(
             child.reap()
         if sole_child:
             kill_children()
-        while child.read(0):
+        deadline = time.monotonic() + 1
+        while child.read(0) and time.monotonic() < deadline:
             pass
         os.close(record_read)
         os.close(output_read)
@@ -219,27 +220,60 @@ def die_with_parent() -> None:
 
 
 def kill_children() -> None:
-    """Kill and reap every child of this process."""
-    for pid in children():
-        kill_group(pid)
+    """Kill and reap every child of this process, and the orphans that this makes its own."""
+    deadline = time.monotonic() + 5
+    while (pids := children()) and time.monotonic() < deadline:
+        for pid in pids:
+            kill_group(pid)
+            try:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            except (ProcessLookupError, ChildProcessError):
+                continue
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process and everything below it, whatever groups and sessions they made (Linux)."""
+    below: dict[int, list[int]] = {}
+    for process, fields in processes():
+        below.setdefault(int(fields[1]), []).append(process)
+    doomed = [pid]
+    for parent in doomed:
+        doomed += below.get(parent, [])
+    kill_group(pid)
+    for process in doomed:
         try:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        except (ProcessLookupError, ChildProcessError):
+            os.kill(process, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
             continue
 
 
 def children() -> list[int]:
     """Return the process ids of this process's children (Linux; elsewhere none)."""
-    try:
-        tasks = Path("/proc/self/task")
-        return [
-            int(pid)
-            for task in tasks.iterdir()
-            for pid in (task / "children").read_text().split()
-        ]
-    except OSError:
-        return []
+    own = os.getpid()
+    return [process for process, fields in processes() if int(fields[1]) == own]
+
+
+def processes() -> Iterator[tuple[int, list[str]]]:
+    """Yield every process with its state, parent, group, and so on (Linux; elsewhere none).
+
+    The fields are those of ``/proc/PID/stat`` from the third on: proc(5).
+    """
+    if not LINUX:
+        return
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        try:
+            with open(
+                f"/proc/{entry.name}/stat", encoding="ascii", errors="replace"
+            ) as file:
+                # Behind the command's name, which may hold anything but ends at ')'.
+                fields = file.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if len(fields) > 21:
+            yield int(entry.name), fields
 
 
 def group_memory_mb(group: int) -> float:
@@ -247,18 +281,5 @@ def group_memory_mb(group: int) -> float:
 
     Linux only; elsewhere 0, so no limit.
     """
-    if not LINUX:
-        return 0.0
-    pages = 0
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry.name}/stat", encoding="ascii", errors="replace") as f:
-                # Fields after the command's name, which may hold anything but ends at ')'.
-                fields = f.read().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if len(fields) > 21 and int(fields[2]) == group:
-            pages += int(fields[21])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    pages = sum(int(fields[21]) for _, fields in processes() if int(fields[2]) == group)
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20 if pages else 0.0

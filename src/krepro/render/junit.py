@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree as ET
 
 from packaging.version import Version
@@ -43,12 +44,14 @@ def render(report: Report) -> str:
             value = found.verdict.value
             if wrong.get((cell, repro.id)):
                 message = "\n".join(wrong[cell, repro.id])
-                failure = ET.SubElement(case, "failure", message=message, type=value)
+                failure = ET.SubElement(
+                    case, "failure", message=printable(message), type=value
+                )
                 failure.text = printable(found.output)
             elif found.verdict.untestable:
-                ET.SubElement(case, "error", message=found.message, type=value)
+                ET.SubElement(case, "error", message=printable(found.message), type=value)
             elif found.verdict is Verdict.NOT_APPLICABLE:
-                ET.SubElement(case, "skipped", message=found.message or value)
+                ET.SubElement(case, "skipped", message=printable(found.message) or value)
             else:
                 properties = ET.SubElement(case, "properties")
                 expected = repro.expected(Version(cell.release), backend)
@@ -65,6 +68,10 @@ def render(report: Report) -> str:
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
+# What XML 1.0 allows, "Characters".
+NOT_ALLOWED = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+
+
 def printable(text: str) -> str:
     """Return a text without the characters that XML 1.0 does not allow."""
-    return "".join(c for c in text if c in "\t\n\r" or (c >= " " and c not in "￾￿"))
+    return NOT_ALLOWED.sub("", text)
