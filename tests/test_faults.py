@@ -151,7 +151,7 @@ def test_a_full_disk_is_one_clear_line(fake: Fake, tmp_path: Path, mode: str) ->
         f"mount -t tmpfs -o size={size} none {small} && {prepare} "
         f"head -c {filler} /dev/zero > {small}/filler; "
         f"{sys.executable} -m krepro matrix {' '.join(REPROS)}; code=$?; "
-        f"find {small}/results -name '*.json' | xargs cat; exit $code"
+        f"echo kept $(find {small}/results -name '*.json' -size +0 | wc -l); exit $code"
     )
     done = subprocess.run(
         [unshare, "--user", "--map-root-user", "--mount", "sh", "-c", script],

@@ -92,6 +92,7 @@ def test_a_patch_of_keras_supplies_the_other_side(
                 overlay=folder,
                 release=str(release),
                 backend="jax",
+                backend_version=environment.stamp.backend_version,
                 repros=(ROOT / "repros" / f"{name}.py",),
                 scratch=Path(scratch),
                 retries=0,
