@@ -58,9 +58,7 @@ def compile_outer(inner):
 def assert_fit_reports_the_second_loss(inner):
     history = inner.fit(X, SECOND_Y, verbose=0).history
     loss = float(history["loss"][0])
-    assert loss == PROMISED_LOSS, (
-        f"fit reports a loss of {loss}, promised {PROMISED_LOSS}"
-    )
+    assert loss == PROMISED_LOSS, f"fit reports a loss of {loss}, promised {PROMISED_LOSS}"
 
 
 def test_fit_after_an_outer_compile_reports_the_loss_of_its_own_epoch():
