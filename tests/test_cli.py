@@ -237,3 +237,13 @@ def test_releases_on_the_index_that_the_matrix_lacks() -> None:
     assert list(index.entries(files, [Version("3.0.0")])) == [
         '[[release]]\nversion = "3.16.0"\nuploaded = 2026-09-01\npython = ">=3.11"\n'
     ]
+
+
+def test_an_index_that_answers_in_html() -> None:
+    page = (
+        '<a href="x" data-requires-python="&gt;=3.11">keras-3.16.0-py3-none-any.whl</a>'
+        '<a href="y" data-yanked="">keras-3.15.9-py3-none-any.whl</a>'
+    )
+    (entry,) = index.entries(index.parse(page), [])
+    assert 'version = "3.16.0"' in entry
+    assert 'python = ">=3.11"' in entry

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import html
 import json
-import os
-import urllib.error
+import re
+import tempfile
 import urllib.request
 from collections.abc import Iterable
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from krepro import installer
+from krepro.home import Home
 from krepro.installer import InstallError
 from krepro.matrix import Matrix
 from krepro.release import lines
 from krepro.verdict import Verdict
 
-ACCEPT = "application/vnd.pypi.simple.v1+json"
-DEFAULT_INDEX = "https://pypi.org/simple"
+ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
 TIMEOUT_S = 30
+REQUIRES = re.compile('data-requires-python="([^"]*)"')
 
 
 def by_line(matrix: Matrix) -> dict[str, list[str]]:
@@ -27,11 +30,19 @@ def by_line(matrix: Matrix) -> dict[str, list[str]]:
 
 
 def index_url() -> str:
-    """Return the address of the package index that uv or pip is set up with."""
-    for variable in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"):
-        if os.environ.get(variable):
-            return os.environ[variable].rstrip("/")
-    return DEFAULT_INDEX
+    """Return the address of the package index that uv uses.
+
+    Raises:
+        InstallError: uv does not say.
+    """
+    with tempfile.NamedTemporaryFile(suffix=".in") as nothing:
+        said = installer.run_uv(
+            Home.find(), "pip", "compile", nothing.name, "--emit-index-url", "--no-header"
+        )
+    found = re.search(r"(?m)^--index-url (\S+)", said)
+    if not found:
+        raise InstallError(Verdict.NETWORK, "uv does not say which package index it uses")
+    return found[1].rstrip("/")
 
 
 def files_on_index(project: str) -> list[dict[str, Any]]:
@@ -44,17 +55,31 @@ def files_on_index(project: str) -> list[dict[str, Any]]:
     request = urllib.request.Request(url, headers={"Accept": ACCEPT})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-            content = json.load(answer)
-        files: list[dict[str, Any]] = content["files"]
-    except (OSError, urllib.error.URLError) as error:
+            content: str = answer.read().decode()
+    except (OSError, ValueError) as error:
         raise InstallError(
             Verdict.NETWORK, f"the package index cannot be reached: {error}"
         ) from None
-    except (ValueError, KeyError) as error:
-        raise InstallError(
-            Verdict.NETWORK, f"the package index answers no PEP 691 JSON: {error}"
-        ) from None
+    files = parse(content)
+    if not files:
+        raise InstallError(Verdict.NETWORK, f"the package index lists no file of {project}")
     return files
+
+
+def parse(content: str) -> list[dict[str, Any]]:
+    """Return the files that an index lists, in JSON (PEP 691) or in HTML (PEP 503)."""
+    try:
+        listed: list[dict[str, Any]] = json.loads(content)["files"]
+    except (ValueError, KeyError, TypeError):
+        return [
+            {
+                "filename": name.strip(),
+                "requires-python": html.unescape("".join(REQUIRES.findall(attributes))),
+                "yanked": "data-yanked" in attributes,
+            }
+            for attributes, name in re.findall(r"<a\s([^>]*)>([^<]*)</a>", content)
+        ]
+    return listed
 
 
 def missing_releases(matrix: Matrix) -> list[str]:
