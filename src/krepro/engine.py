@@ -25,7 +25,7 @@ from krepro.cell.supervise import Limits as CellLimits
 from krepro.cell.supervise import kill_tree
 from krepro.home import Home
 from krepro.installer import InstallError
-from krepro.matrix import Cell, Matrix, Stack
+from krepro.matrix import Cell, Matrix, Stack, applicable
 from krepro.repro import Repro
 from krepro.result import CellResult, Measurement, Store, measurement_from, now
 from krepro.stack import Environment
@@ -92,11 +92,6 @@ class Watcher:
 
     def ended(self, cell: Cell, seconds: float, trouble: str) -> None:
         """A cell ended; ``trouble`` says what kept it from saying anything."""
-
-
-def applicable(repro: Repro, stack: Stack) -> bool:
-    """Whether a repro has a meaning on a stack: on a reference stack only if it says so."""
-    return not stack.subject or repro.keras2 is not None
 
 
 @dataclass

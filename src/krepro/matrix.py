@@ -15,7 +15,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from krepro import release as releases_module
-from krepro.repro import BACKENDS
+from krepro.repro import BACKENDS, Repro
 
 FILE_NAME = "matrix.toml"
 SCHEMA = 1
@@ -179,6 +179,11 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             for requirement in release.requires
         ]
         return sorted({*self.requirements, *stack.requirements, *extra})
+
+
+def applicable(repro: Repro, stack: Stack) -> bool:
+    """Whether a repro has a meaning on a stack: on a reference stack only if it says so."""
+    return not stack.subject or repro.keras2 is not None
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from packaging.version import Version
 
 from krepro import ranges
-from krepro.matrix import Cell, Matrix, Stack
+from krepro.matrix import Cell, Matrix, Stack, applicable
 from krepro.repro import Repro
 from krepro.result import CellResult, Measurement
 from krepro.verdict import Verdict
@@ -142,7 +142,7 @@ class Report:
             for cell in self.cells
             for repro in self.repros
             if self.verdict(cell, repro) is None
-            and not (self.matrix.find_stack(cell.stack).subject and not repro.keras2)
+            and applicable(repro, self.matrix.find_stack(cell.stack))
         ]
 
     def exit_code(self) -> Exit:

@@ -32,8 +32,8 @@ class Measurement(msgspec.Struct, frozen=True):
     """What a repro said in a cell.
 
     ``source`` is the repro's source hash, ``seconds`` the wall time of the run from its start
-    to its end, ``runs`` how often it ran (0: the environment kept it from running), ``output`` what it printed (its middle cut out if it
-    was long), ``measured`` the time in UTC.
+    to its end, ``runs`` how often it ran (0: the environment kept it from running),
+    ``output`` what it printed (its middle cut out if it was long), ``measured`` the time in UTC.
     """
 
     source: str

@@ -51,7 +51,6 @@ class Job:
     backend_version: str
     repros: tuple[Path, ...]
     scratch: Path
-    isolation: str = "fork"
     limits: Limits = field(default_factory=Limits)
     import_timeout_s: float = 120.0
     repeat: int = 1
