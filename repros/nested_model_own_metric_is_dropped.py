@@ -4,7 +4,7 @@
 #
 # [tool.krepro]
 # title = "Model.metrics: a metric that a nested model owns is left out"
-# kind = "change"
+# kind = "silent"
 # area = "metrics"
 # issues = []
 # introduced = 20197

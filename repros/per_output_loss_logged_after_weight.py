@@ -4,7 +4,7 @@
 #
 # [tool.krepro]
 # title = "CompileLoss: losses of the single outputs are logged after their loss weight"
-# kind = "change"
+# kind = "silent"
 # area = "losses"
 # issues = [20343]
 # introduced = 20023

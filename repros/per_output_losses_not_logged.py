@@ -4,7 +4,7 @@
 #
 # [tool.krepro]
 # title = "Model.fit: losses of the single outputs are missing from the logs"
-# kind = "change"
+# kind = "silent"
 # area = "losses"
 # issues = [18993, 19219]
 # fixed = 20023

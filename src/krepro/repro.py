@@ -73,9 +73,10 @@ class Repro:
     tests: tuple[str, ...]
     workarounds: tuple[str, ...]
     issues: tuple[int, ...] = ()
-    introduced: int | None = None
-    fixed: int | None = None
+    introduced: int | str | None = None
+    fixed: int | str | None = None
     docs: tuple[str, ...] = ()
+    announced: tuple[str, ...] = ()
     symptoms: tuple[str, ...] = ()
     applies: Range = field(default_factory=Range.everywhere)
     works: Mapping[str, Range] = field(default_factory=dict)
@@ -184,9 +185,10 @@ def read_repro(path: Path) -> Repro:
         tests=tests,
         workarounds=tuple(n for n in functions if n.startswith("workaround_")),
         issues=reader.numbers("issues"),
-        introduced=reader.number("introduced"),
-        fixed=reader.number("fixed"),
+        introduced=reader.change("introduced"),
+        fixed=reader.change("fixed"),
         docs=reader.texts("docs"),
+        announced=reader.texts("announced"),
         symptoms=reader.texts("symptom"),
         applies=reader.range("applies"),
         works=reader.ranges("works"),
@@ -197,6 +199,8 @@ def read_repro(path: Path) -> Repro:
     for name in repro.works:
         if name not in repro.workarounds:
             reader.fail("works", f"names {name!r}, which the file does not define")
+    if bool(repro.announced) is not (repro.kind == "change"):
+        reader.fail("announced", "names the release note of a kind = \"change\", of no other")
     reader.reject_unknown()
     return repro
 
@@ -281,6 +285,14 @@ class _Fields:
     def number(self, name: str) -> int | None:
         value = self._get(name, int, "a whole number")
         return None if value is None else int(value)
+
+    def change(self, name: str) -> int | str | None:
+        """Return an upstream change: a pull request's number or a short commit hash."""
+        wanted = "a pull request's number or a commit's hash of 7 to 12 digits"
+        value = self._get(name, (int, str), wanted)
+        if isinstance(value, str) and not re.fullmatch(r"[0-9a-f]{7,12}", value):
+            self.fail(name, f"must be {wanted}, not {value!r}")
+        return value if value is None or isinstance(value, str) else int(value)
 
     def numbers(self, name: str) -> tuple[int, ...]:
         value = self._get(name, list, "a list of whole numbers") or []
