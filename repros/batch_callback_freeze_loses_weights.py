@@ -58,7 +58,9 @@ def weights_after_fit(callback):
         for start in ("ones", "zeros")
     ]
     model = keras.Sequential([keras.Input((2,)), *layers])
-    model.compile(optimizer=keras.optimizers.SGD(0.0), loss="mse")  # nothing learns
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.0), loss="mse", run_eagerly=True
+    )  # nothing learns
     model.fit(X, X, verbose=0, callbacks=[callback(layers[0])])
     return [layer.get_weights()[0] for layer in layers]
 

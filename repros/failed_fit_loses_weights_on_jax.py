@@ -36,7 +36,7 @@ def build():
     first = keras.layers.Dense(2, kernel_initializer="ones")
     last = keras.layers.Dense(2, kernel_initializer="ones")
     model = keras.Sequential([keras.Input((2,)), first, last])
-    model.compile(optimizer=keras.optimizers.SGD(0.125), loss="mse")
+    model.compile(optimizer=keras.optimizers.SGD(0.125), loss="mse", run_eagerly=True)
     model.fit(X, X, verbose=0)
     return model, first
 
@@ -56,7 +56,7 @@ def workaround_compile_before_fit():
     """Compile again after the flip, with a new optimizer."""
     model, first = build()
     first.trainable = False
-    model.compile(optimizer=keras.optimizers.SGD(0.125), loss="mse")
+    model.compile(optimizer=keras.optimizers.SGD(0.125), loss="mse", run_eagerly=True)
     model.fit(X, X, verbose=0)
     assert all(np.isfinite(w).all() for w in model.get_weights())
 

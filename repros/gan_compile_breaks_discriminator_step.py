@@ -63,9 +63,9 @@ def assert_discriminator_takes_a_step(discriminator):
 def test_discriminator_takes_a_step_after_the_combined_model_was_compiled():
     """Both models of a GAN can be trained in turn once both are compiled."""
     discriminator, combined = parts()
-    discriminator.compile("sgd", "binary_crossentropy")
+    discriminator.compile("sgd", "binary_crossentropy", run_eagerly=True)
     discriminator.trainable = False
-    combined.compile("sgd", "binary_crossentropy")
+    combined.compile("sgd", "binary_crossentropy", run_eagerly=True)
     assert_discriminator_takes_a_step(discriminator)
 
 
@@ -73,17 +73,17 @@ def workaround_compile_the_combined_model_first():
     """Compile the combined model while D is frozen, then thaw and compile D."""
     discriminator, combined = parts()
     discriminator.trainable = False
-    combined.compile("sgd", "binary_crossentropy")
+    combined.compile("sgd", "binary_crossentropy", run_eagerly=True)
     discriminator.trainable = True
-    discriminator.compile("sgd", "binary_crossentropy")
+    discriminator.compile("sgd", "binary_crossentropy", run_eagerly=True)
     assert_discriminator_takes_a_step(discriminator)
 
 
 def workaround_set_trainable_last():
     """Compile both models, and only then set `trainable` (it does not help)."""
     discriminator, combined = parts()
-    discriminator.compile("sgd", "binary_crossentropy")
-    combined.compile("sgd", "binary_crossentropy")
+    discriminator.compile("sgd", "binary_crossentropy", run_eagerly=True)
+    combined.compile("sgd", "binary_crossentropy", run_eagerly=True)
     discriminator.trainable = False
     assert_discriminator_takes_a_step(discriminator)
 

@@ -121,7 +121,7 @@ def new_gan():
 
 
 def fit_trains_both_parts(gan):
-    gan.compile(optimizer="sgd")
+    gan.compile(optimizer="sgd", run_eagerly=True)
     parts = gan.generator, gan.discriminator
     before = [part.get_weights()[0] for part in parts]
     gan.fit(X, NOISE, verbose=0)

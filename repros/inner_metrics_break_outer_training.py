@@ -51,7 +51,7 @@ def inner_model():
 
 def assert_outer_model_trains(inner):
     outer = keras.Sequential([keras.Input((2,)), inner])
-    outer.compile(keras.optimizers.SGD(LEARNING_RATE), "mse")
+    outer.compile(keras.optimizers.SGD(LEARNING_RATE), "mse", run_eagerly=True)
     outer.train_on_batch(X, Y)
     np.testing.assert_allclose(
         outer.get_weights()[0], PROMISED_KERNEL, err_msg="kernel after one step"
@@ -61,21 +61,21 @@ def assert_outer_model_trains(inner):
 def test_outer_model_trains_when_the_inner_one_was_compiled_with_metrics():
     """A compiled model can be used as a layer of another model."""
     inner = inner_model()
-    inner.compile("sgd", "mse", metrics=["mae"])
+    inner.compile("sgd", "mse", metrics=["mae"], run_eagerly=True)
     assert_outer_model_trains(inner)
 
 
 def workaround_compile_the_inner_model_without_metrics():
     """Leave `metrics` out of the inner `compile()`."""
     inner = inner_model()
-    inner.compile("sgd", "mse")
+    inner.compile("sgd", "mse", run_eagerly=True)
     assert_outer_model_trains(inner)
 
 
 def workaround_evaluate_the_inner_model_first():
     """Run the inner model once before the outer one, so that its metrics are built."""
     inner = inner_model()
-    inner.compile("sgd", "mse", metrics=["mae"])
+    inner.compile("sgd", "mse", metrics=["mae"], run_eagerly=True)
     inner.evaluate(X, Y, verbose=0)
     assert_outer_model_trains(inner)
 

@@ -41,7 +41,7 @@ def assert_total(loss):
         [keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")]
     )
     try:
-        model.compile("sgd", loss)
+        model.compile("sgd", loss, run_eagerly=True)
         logs = model.train_on_batch(X, Y, return_dict=True)
     except ValueError as error:
         if not isinstance(loss, list):

@@ -41,7 +41,7 @@ def assert_total(loss_weights):
     model = keras.Sequential(
         [keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")]
     )
-    model.compile("sgd", "mse", loss_weights=loss_weights)
+    model.compile("sgd", "mse", loss_weights=loss_weights, run_eagerly=True)
     total = float(model.train_on_batch(X, Y))
     assert total == PROMISED_LOSS, f"loss {total}, promised {PROMISED_LOSS}"
 

@@ -59,33 +59,33 @@ def assert_trains(inner):
 def test_inner_model_of_a_functional_model_stays_compiled():
     """A compiled model trains, whatever other model it is part of."""
     inner = inner_model()
-    inner.compile("sgd", "mse")
-    functional_outer(inner).compile("sgd", "mse")
+    inner.compile("sgd", "mse", run_eagerly=True)
+    functional_outer(inner).compile("sgd", "mse", run_eagerly=True)
     assert_trains(inner)
 
 
 def test_inner_model_of_a_sequential_model_stays_compiled():
     """A compiled model trains, whatever other model it is part of."""
     inner = inner_model()
-    inner.compile("sgd", "mse")
-    keras.Sequential([keras.Input((2,)), inner]).compile("sgd", "mse")
+    inner.compile("sgd", "mse", run_eagerly=True)
+    keras.Sequential([keras.Input((2,)), inner]).compile("sgd", "mse", run_eagerly=True)
     assert_trains(inner)
 
 
 def workaround_compile_the_inner_model_last():
     """Compile the outer model first, then the inner one."""
     inner = inner_model()
-    functional_outer(inner).compile("sgd", "mse")
-    inner.compile("sgd", "mse")
+    functional_outer(inner).compile("sgd", "mse", run_eagerly=True)
+    inner.compile("sgd", "mse", run_eagerly=True)
     assert_trains(inner)
 
 
 def workaround_compile_the_inner_model_again():
     """Compile the inner model once more after each `compile()` of the outer one."""
     inner = inner_model()
-    inner.compile("sgd", "mse")
-    functional_outer(inner).compile("sgd", "mse")
-    inner.compile("sgd", "mse")
+    inner.compile("sgd", "mse", run_eagerly=True)
+    functional_outer(inner).compile("sgd", "mse", run_eagerly=True)
+    inner.compile("sgd", "mse", run_eagerly=True)
     assert_trains(inner)
 
 

@@ -45,14 +45,14 @@ def compiled_inner_model():
         [keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="ones")]
     )
     # Nothing is learned, so the loss of any batch follows from its targets alone.
-    model.compile(keras.optimizers.SGD(learning_rate=0.0), "mse")
+    model.compile(keras.optimizers.SGD(learning_rate=0.0), "mse", run_eagerly=True)
     return model
 
 
 def compile_outer(inner):
     inputs = keras.Input((2,))
     outer = keras.Model(inputs, inner(keras.layers.Dense(2)(inputs)))
-    outer.compile("sgd", "mse")
+    outer.compile("sgd", "mse", run_eagerly=True)
 
 
 def assert_fit_reports_the_second_loss(inner):
@@ -74,7 +74,7 @@ def workaround_compile_the_inner_model_again():
     inner = compiled_inner_model()
     inner.fit(X, FIRST_Y, verbose=0)
     compile_outer(inner)
-    inner.compile(keras.optimizers.SGD(learning_rate=0.0), "mse")
+    inner.compile(keras.optimizers.SGD(learning_rate=0.0), "mse", run_eagerly=True)
     assert_fit_reports_the_second_loss(inner)
 
 

@@ -44,7 +44,7 @@ def inner_model():
 
 def outer_of(inner):
     outer = keras.Sequential([keras.Input((2,)), inner])
-    outer.compile("sgd", "mse")
+    outer.compile("sgd", "mse", run_eagerly=True)
     return outer
 
 
@@ -58,14 +58,14 @@ def assert_fit_reports_the_outer_loss(outer):
 def test_fit_of_the_outer_model_reports_its_own_loss():
     """The loss in the logs is the loss of the model that is trained."""
     inner = inner_model()
-    inner.compile("sgd", "mse")
+    inner.compile("sgd", "mse", run_eagerly=True)
     assert_fit_reports_the_outer_loss(outer_of(inner))
 
 
 def test_train_on_batch_of_the_outer_model_returns_one_loss():
     """`train_on_batch` returns a scalar when the model has one output, no metrics."""
     inner = inner_model()
-    inner.compile("sgd", "mse")
+    inner.compile("sgd", "mse", run_eagerly=True)
     logs = outer_of(inner).train_on_batch(X, Y)
     assert np.ndim(logs) == 0, f"train_on_batch returned {logs}, promised one number"
     assert float(logs) == PROMISED_LOSS, f"loss {logs}, promised {PROMISED_LOSS}"
@@ -75,15 +75,15 @@ def workaround_compile_the_inner_model_after_training():
     """Leave the inner model uncompiled until the outer one was trained."""
     inner = inner_model()
     assert_fit_reports_the_outer_loss(outer_of(inner))
-    inner.compile("sgd", "mse")
+    inner.compile("sgd", "mse", run_eagerly=True)
 
 
 def workaround_pass_the_inner_model_by_its_layers():
     """Share the inner model's layers instead of the inner model."""
     inner = inner_model()
-    inner.compile("sgd", "mse")
+    inner.compile("sgd", "mse", run_eagerly=True)
     outer = keras.Sequential([keras.Input((2,)), *inner.layers])
-    outer.compile("sgd", "mse")
+    outer.compile("sgd", "mse", run_eagerly=True)
     assert_fit_reports_the_outer_loss(outer)
 
 

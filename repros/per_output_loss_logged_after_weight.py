@@ -55,7 +55,7 @@ WEIGHTS = [10.0, 1.0]
 
 def compiled_model(**options):
     model = two_outputs()
-    model.compile("sgd", loss=["mse", "mae"], loss_weights=WEIGHTS, **options)
+    model.compile("sgd", ["mse", "mae"], loss_weights=WEIGHTS, run_eagerly=True, **options)
     return model
 
 

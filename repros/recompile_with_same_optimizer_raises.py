@@ -37,7 +37,7 @@ def step_then_freeze():
     first = keras.layers.Dense(2, kernel_initializer="ones")
     last = keras.layers.Dense(1, kernel_initializer="ones")
     model = keras.Sequential([keras.Input((2,)), first, last])
-    model.compile(optimizer=keras.optimizers.SGD(0.125), loss="mse")
+    model.compile(optimizer=keras.optimizers.SGD(0.125), loss="mse", run_eagerly=True)
     model.train_on_batch(X, Y)
     first.trainable = False
     return model, first, last
@@ -53,7 +53,7 @@ def only_the_last_layer_learns(model, first, last):
 def test_optimizer_serves_the_weights_that_are_left():
     """After compile() with the same optimizer only the trainable layer learns."""
     model, first, last = step_then_freeze()
-    model.compile(optimizer=model.optimizer, loss="mse")
+    model.compile(optimizer=model.optimizer, loss="mse", run_eagerly=True)
     only_the_last_layer_learns(model, first, last)
 
 
@@ -61,7 +61,9 @@ def workaround_new_optimizer_from_config():
     """Take a new optimizer with the same settings (moments, if any, start anew)."""
     model, first, last = step_then_freeze()
     settings = model.optimizer.get_config()
-    model.compile(optimizer=keras.optimizers.SGD.from_config(settings), loss="mse")
+    model.compile(
+        optimizer=keras.optimizers.SGD.from_config(settings), loss="mse", run_eagerly=True
+    )
     only_the_last_layer_learns(model, first, last)
 
 

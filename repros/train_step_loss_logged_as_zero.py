@@ -38,7 +38,7 @@ def custom_model(logs):
 
     inputs = keras.Input((2,))
     model = Custom(inputs, keras.layers.Dense(1)(inputs))
-    model.compile(optimizer="sgd", loss="mse")
+    model.compile(optimizer="sgd", loss="mse", run_eagerly=True)
     return model
 
 

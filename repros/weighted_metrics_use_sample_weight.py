@@ -36,6 +36,7 @@ def logs_with_sample_weight():
         loss="mse",
         metrics=[keras.metrics.MeanAbsoluteError(name="plain")],
         weighted_metrics=[keras.metrics.MeanAbsoluteError(name="weighted")],
+        run_eagerly=True,
     )
     x = np.ones((2, 1), "float32")
     return model.train_on_batch(x, ERRORS, SAMPLE_WEIGHT, return_dict=True)

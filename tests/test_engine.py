@@ -1,4 +1,4 @@
-"""The engine on the fake Keras: every planted behaviour gets its verdict, in both isolations."""
+"""The engine on the fake Keras: every planted behaviour gets its verdict, in every isolation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from krepro.engine import ISOLATIONS
 from krepro.verdict import Verdict
 from tests.conftest import Fake
 
@@ -25,7 +26,7 @@ PLANTED = {
 }
 
 
-@pytest.mark.parametrize("isolation", ["fork", "process"])
+@pytest.mark.parametrize("isolation", ISOLATIONS)
 def test_planted_behaviours(fake: Fake, isolation: str) -> None:
     found = fake.measure(list(PLANTED), GOOD, isolation=isolation)
     verdicts = {name: [found[name, r].verdict for r in GOOD] for name in PLANTED}
@@ -40,7 +41,7 @@ def test_planted_behaviours(fake: Fake, isolation: str) -> None:
         ("eats_memory", Verdict.OOM, "passed 300 MiB"),
     ],
 )
-@pytest.mark.parametrize("isolation", ["fork", "process"])
+@pytest.mark.parametrize("isolation", ISOLATIONS)
 def test_limits(
     fake: Fake, name: str, verdict: Verdict, message: str, isolation: str
 ) -> None:
@@ -52,6 +53,57 @@ def test_limits(
     found = fake.measure([name], ["9.0.0"], isolation=isolation)[name, "9.0.0"]
     assert found.verdict is verdict
     assert message in found.message
+
+
+def test_what_ends_a_batch_spoils_no_neighbour(fake: Fake) -> None:
+    names = [
+        "adds_wrongly",
+        "exits",
+        "hangs",
+        "leaves_a_mark",
+        "segfaults",
+        "wants_a_sum",
+        "wants_no_mark",
+    ]
+    found = fake.measure(names, ["9.0.0"])
+    said = {
+        name: (found[name, "9.0.0"].verdict, found[name, "9.0.0"].isolation)
+        for name in names
+    }
+    assert said == {
+        "adds_wrongly": (U, "batch"),
+        "exits": (E, "fork"),
+        "hangs": (Verdict.TIMEOUT, "process"),
+        "leaves_a_mark": (U, "batch"),
+        "segfaults": (Verdict.CRASH, "process"),
+        "wants_a_sum": (U, "batch"),
+        "wants_no_mark": (U, "batch"),
+    }
+
+
+def test_a_batch_is_believed_only_where_it_says_what_is_declared(fake: Fake) -> None:
+    """A neighbour's mark makes it fail in their batch; in a fork of its own it is fine."""
+    found = fake.measure(["leaves_a_mark", "wants_no_mark"], ["9.0.0"])
+    assert found["leaves_a_mark", "9.0.0"].isolation == "batch"
+    assert found["wants_no_mark", "9.0.0"].isolation == "fork"
+    assert found["wants_no_mark", "9.0.0"].verdict is U
+
+
+def test_a_repro_that_replaces_a_name_of_keras_ends_its_batch(fake: Fake) -> None:
+    """Its successor runs, and runs with the Keras that was imported."""
+    found = fake.measure(["adds_wrongly", "replaces_add", "wants_a_sum"], ["9.0.0"])
+    assert {m.verdict for m in found.values()} == {U}
+    assert found["replaces_add", "9.0.0"].isolation == "batch"
+    assert found["wants_a_sum", "9.0.0"].isolation == "fork"
+
+
+def test_each_repro_of_a_batch_has_its_own_output_and_folder(fake: Fake) -> None:
+    names = ["adds_wrongly", "changes_surroundings", "prints_its_folder", "wants_a_sum"]
+    found = fake.measure(names, ["9.0.0"])
+    assert {m.isolation for m in found.values()} == {"batch"}
+    printing = [n for n in names if "this is prints_its_folder" in found[n, "9.0.0"].output]
+    assert printing == ["prints_its_folder"]
+    assert "[]" in found["prints_its_folder", "9.0.0"].output
 
 
 def test_workarounds_have_verdicts_of_their_own(fake: Fake) -> None:
@@ -71,7 +123,7 @@ def test_a_gigabyte_of_output_is_cut_and_does_no_harm(fake: Fake) -> None:
     assert len(found.output) < 20_000
 
 
-@pytest.mark.parametrize("isolation", ["fork", "process"])
+@pytest.mark.parametrize("isolation", ISOLATIONS)
 def test_no_child_of_a_repro_is_left(fake: Fake, isolation: str) -> None:
     assert not processes_with("krepro-planted-child")
     found = fake.measure(["leaves_children"], ["9.0.0"], isolation=isolation)
@@ -110,7 +162,7 @@ def test_measuring_again_compares(fake: Fake) -> None:
         ("9.8.0", Verdict.INSTALL, "keras==9.8.0"),
     ],
 )
-@pytest.mark.parametrize("isolation", ["fork", "process"])
+@pytest.mark.parametrize("isolation", ISOLATIONS)
 def test_broken_releases(
     fake: Fake, release: str, verdict: Verdict, message: str, isolation: str
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from krepro import overlay, published
 from krepro import stack as stacks
 from krepro.cell.cell import Job
-from krepro.engine import Engine, Options
+from krepro.engine import ISOLATIONS, Engine, Options
 from krepro.home import Home
 from krepro.matrix import Cell
 from krepro.project import Project
@@ -43,8 +43,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return own
 
 
-@pytest.mark.parametrize("isolation", ["fork", "process"])
-def test_both_isolations_say_what_is_published(home: Home, isolation: str) -> None:
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+def test_each_isolation_say_what_is_published(home: Home, isolation: str) -> None:
     project = Project(ROOT)
     options = Options(isolation=isolation, rerun=True)
     engine = Engine(home, ROOT, project.matrix, options=options)

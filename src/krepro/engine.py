@@ -20,7 +20,7 @@ from packaging.version import Version
 
 from krepro import installer, overlay
 from krepro import stack as stacks
-from krepro.cell.cell import Job
+from krepro.cell.cell import BATCH, FORK, PROCESS, Job
 from krepro.cell.supervise import Limits as CellLimits
 from krepro.cell.supervise import kill_tree
 from krepro.home import Home
@@ -32,8 +32,7 @@ from krepro.stack import Environment
 from krepro.verdict import Verdict
 from krepro.zygote import Events, Zygote, fresh_cell
 
-FORK, PROCESS = "fork", "process"
-ISOLATIONS = (FORK, PROCESS)
+ISOLATIONS = (BATCH, FORK, PROCESS)
 UNRESOLVED = "unresolved"
 
 
@@ -49,7 +48,7 @@ class NotKept(Exception):
 class Options:
     """How to run."""
 
-    isolation: str = FORK
+    isolation: str = BATCH
     jobs: int = 2
     repeat: int = 1
     rerun: bool = False
@@ -275,6 +274,7 @@ class Engine:
             limits=CellLimits(limits.timeout_s, limits.memory_mb, limits.output_kb),
             import_timeout_s=limits.import_timeout_s,
             repeat=self.options.repeat,
+            batch=self.options.isolation == BATCH,
         )
 
     def _measure(self, cell: Cell, repros: Sequence[Repro], scratch: Path) -> None:
@@ -296,7 +296,7 @@ class Engine:
                 lock=environment.lock.hash,
             ),
         )
-        if self.options.isolation == FORK:
+        if self.options.isolation != PROCESS:
             zygote = self._zygote(environment, cell, scratch)
             with contextlib.suppress(BrokenPipeError), zygote.cell(job) as events:
                 self._follow(running, events, job, zygote)
@@ -440,7 +440,7 @@ def in_turn(cells: Sequence[Cell]) -> Iterator[Cell]:
 
 def default_isolation() -> str:
     """Return the isolation for this machine."""
-    return FORK if stacks.fork_is_safe() else PROCESS
+    return BATCH if stacks.fork_is_safe() else PROCESS
 
 
 def default_jobs() -> int:

@@ -196,12 +196,7 @@ def read_repro(path: Path) -> Repro:
         timeout_s=reader.number("timeout_s"),
         memory_mb=reader.number("memory_mb"),
     )
-    for name in repro.works:
-        if name not in repro.workarounds:
-            reader.fail("works", f"names {name!r}, which the file does not define")
-    if bool(repro.announced) is not (repro.kind == "change"):
-        reader.fail("announced", "names the release note of a kind = \"change\", of no other")
-    reader.reject_unknown()
+    reader.check(repro)
     return repro
 
 
@@ -331,7 +326,15 @@ class _Fields:
             self.fail(name, f"is not a PEP 440 specifier: {error}")
             raise
 
-    def reject_unknown(self) -> None:
+    def check(self, repro: Repro) -> None:
+        """Refuse fields that do not fit together, and unknown ones."""
+        for name in repro.works:
+            if name not in repro.workarounds:
+                self.fail("works", f"names {name!r}, which the file does not define")
+        if bool(repro.announced) is not (repro.kind == "change"):
+            self.fail(
+                "announced", 'names the release note of a kind = "change", of no other'
+            )
         for name in self._fields:
             if name not in self._asked:
                 known = ", ".join(sorted(self._asked))

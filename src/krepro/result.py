@@ -33,7 +33,9 @@ class Measurement(msgspec.Struct, frozen=True):
 
     ``source`` is the repro's source hash, ``seconds`` the wall time of the run from its start
     to its end, ``runs`` how often it ran (0: the environment kept it from running),
-    ``output`` what it printed (its middle cut out if it was long), ``measured`` the time in UTC.
+    ``output`` what it printed (its middle cut out if it was long), ``measured`` the time in UTC,
+    ``isolation`` whether it ran behind others in one fork ("batch"), in a fork of its own
+    ("fork") or in a fresh process ("process").
     """
 
     source: str
@@ -43,6 +45,7 @@ class Measurement(msgspec.Struct, frozen=True):
     runs: int = 1
     measured: str = ""
     krepro: str = ""
+    isolation: str = ""
     tests: dict[str, Outcome] = {}
     workarounds: dict[str, Outcome] = {}
     output: str = ""

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,18 @@ from packaging.version import Version
 from krepro.cell.supervise import (
     Ending,
     Limits,
+    Turns,
     adopt_orphans,
     die_with_parent,
     supervise,
 )
-from krepro.repro import Repro, read_repro
+from krepro.repro import Repro, ReproError, read_repro
 from krepro.verdict import Verdict
 
 LONE = "krepro.cell.lone"
+# How far from its neighbours a repro runs: after them in one fork, in a fork of its own, in
+# a fresh process.
+BATCH, FORK, PROCESS = "batch", "fork", "process"
 KERAS_NAMES = ("keras", "tf_keras")
 # Believed only if they come again in a fresh process.
 TO_CONFIRM = tuple(v.value for v in (Verdict.CRASH, Verdict.TIMEOUT, Verdict.OOM))
@@ -55,6 +59,7 @@ class Job:
     import_timeout_s: float = 120.0
     repeat: int = 1
     retries: int = 2
+    batch: bool = False
 
     @classmethod
     def from_json(cls, text: str) -> Job:
@@ -90,6 +95,7 @@ class Events:
 
 
 Start = Callable[[int, int, Path], int]
+StartOf = Callable[[Sequence[Path]], Start]
 
 
 class Cell:
@@ -127,9 +133,12 @@ class Cell:
         gc.collect()
         gc.freeze()
 
-        def run_each(start_of: Callable[[Path], Start]) -> None:
-            for path in job.repros:
-                self.run_repro(path, start_of(path))
+        def run_each(start_of: StartOf) -> None:
+            left = list(job.repros)
+            if job.batch and job.repeat == 1:
+                left = self._run_batches(left, start_of)
+            for path in left:
+                self.run_repro(path, start_of([path]))
 
         if job.repros:
             session.run_in_forks(job.repros[0].parent, run_each)
@@ -157,6 +166,45 @@ class Cell:
             "untestable", verdict=Verdict.IMPORT.value, message=f"import keras: {message}"
         )
 
+    def _run_batches(self, paths: list[Path], start_of: StartOf) -> list[Path]:
+        """Run repros one after the other in one fork, and tell of those that say what they should.
+
+        Returns:
+            The repros that are to run in a fork of their own: all that said anything but
+            what their metadata declares, and those that ended their batch.
+        """
+        repros: dict[str, Repro] = {}
+        alone = []
+        for path in paths:
+            try:
+                repros[path.stem] = read_repro(path)
+            except ReproError:
+                alone.append(path)
+        waiting = list(repros.values())
+        while len(waiting) > 1:
+            heard: set[str] = set()
+
+            def ended(name: str, record: dict[str, Any], ending: Ending) -> None:
+                heard.add(name)  # noqa: B023  Called in this round only.
+                repro = repros[name]
+                fact = Verdict(record["verdict"]).known
+                if fact and not is_surprising(self.job, repro, record):
+                    facts = {"seconds": ending.seconds, "output": ending.output}
+                    self._tell(repro, {**record, **facts, "isolation": BATCH})
+                else:
+                    alone.append(repro.path)
+
+            turns = Turns(lambda name: self._limits(repros[name], fresh=False), ended)
+            batch = [repro.path for repro in waiting]
+            self._supervise(start_of(batch), self._limits(None), turns)
+            if turns.running and turns.running not in heard:
+                heard.add(turns.running)
+                alone.append(repros[turns.running].path)
+            if not heard:
+                break
+            waiting = [repro for repro in waiting if repro.id not in heard]
+        return [*alone, *(repro.path for repro in waiting)]
+
     def run_repro(self, path: Path, start: Start | None) -> None:
         """Run one repro as often as it takes to believe what it says.
 
@@ -171,9 +219,10 @@ class Cell:
         if is_surprising(job, repro, records[0]):
             while len(records) < max(1 + job.retries, job.repeat):
                 records.append(self._run_confirmed(repro, start))
-        record = agreed(records)
-        record["runs"] = len(records)
-        self.events.tell("repro", id=path.stem, source=repro.source_hash, record=record)
+        self._tell(repro, {**agreed(records), "runs": len(records)})
+
+    def _tell(self, repro: Repro, record: dict[str, Any]) -> None:
+        self.events.tell("repro", id=repro.id, source=repro.source_hash, record=record)
 
     def _run_confirmed(self, repro: Repro, start: Start | None) -> dict[str, Any]:
         """Run a repro once; believe a crash or a time-out only if it comes again."""
@@ -194,6 +243,7 @@ class Cell:
             self._supervise(start or fresh_process(self.job, repro), limits), limits
         )
         record.pop("identity", None)
+        record["isolation"] = FORK if start else PROCESS
         return record
 
     def _limits(self, repro: Repro | None, *, fresh: bool = True) -> Limits:
@@ -205,13 +255,16 @@ class Cell:
             output_kb=given.output_kb,
         )
 
-    def _supervise(self, start: Start, limits: Limits) -> Ending:
+    def _supervise(
+        self, start: Start, limits: Limits, turns: Turns | None = None
+    ) -> Ending:
         ending = supervise(
             start,
             limits,
             self.job.scratch,
             stop=lambda: os.getppid() != self._parent,
             sole_child=True,
+            turns=turns,
         )
         if ending.limit == "stopped":
             raise SystemExit(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from krepro.cell import plugin
 from krepro.cell.cell import into_child
+from krepro.cell.world import World
 
 # Repros stand alone: no configuration of the folder they lie in, nothing written beside them.
 ARGUMENTS = (
@@ -28,6 +29,7 @@ ARGUMENTS = (
 )
 
 Start = Callable[[int, int, Path], int]
+StartOf = Callable[[Sequence[Path]], Start]
 
 
 def arguments_for(folder: Path) -> list[str]:
@@ -36,13 +38,13 @@ def arguments_for(folder: Path) -> list[str]:
 
 
 class Only:
-    """Lets pytest look at one file, not at its neighbours."""
+    """Lets pytest look at the files that were asked for, not at their neighbours."""
 
-    repro: Path | None = None
+    repros: Collection[Path] = ()
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Leave out files that were not asked for."""
-        if collection_path.suffix == ".py" and collection_path != self.repro:
+        if collection_path.suffix == ".py" and collection_path not in self.repros:
             return True
         return None
 
@@ -50,9 +52,12 @@ class Only:
 class Forks(Only):
     """Takes over once pytest is configured, and goes on as pytest in every fork."""
 
-    def __init__(self, run_each: Callable[[Callable[[Path], Start]], None]) -> None:
+    def __init__(
+        self, run_each: Callable[[StartOf], None], recorder: plugin.Recorder
+    ) -> None:
         """Keep the function that asks for the forks."""
         self._run_each = run_each
+        self._recorder = recorder
         self.record_fd = -1
 
     @pytest.hookimpl(tryfirst=True)
@@ -62,13 +67,13 @@ class Forks(Only):
         class InFork(BaseException):
             """Unwinds a fork to here."""
 
-        def start_of(repro: Path) -> Start:
+        def start_of(repros: Sequence[Path]) -> Start:
             def start(record_fd: int, output_fd: int, folder: Path) -> int:
                 pid = os.fork()
                 if pid:
                     return pid
                 self.record_fd = record_fd
-                self.repro = repro
+                self.repros = repros
                 into_child(output_fd, folder)
                 raise InFork
 
@@ -77,24 +82,76 @@ class Forks(Only):
         try:
             self._run_each(start_of)
         except InFork:
-            config.args[:] = [str(self.repro)]
+            config.args[:] = list(map(str, self.repros))
+            if len(self.repros) > 1:
+                config.option.continue_on_collection_errors = True
+                turns = InTurn(self.record_fd, self._recorder, Path.cwd())
+                config.pluginmanager.register(turns)
             return None
         return 0
 
 
-def run_in_forks(folder: Path, run_each: Callable[[Callable[[Path], Start]], None]) -> None:
+class InTurn:
+    """Runs several repros one after the other, each as if it were the first."""
+
+    def __init__(self, record_fd: int, recorder: plugin.Recorder, folder: Path) -> None:
+        """Speak with the supervisor over a socket, as its ``Turns`` says."""
+        self._fd = record_fd
+        self._recorder = recorder
+        self._folder = folder
+        self._world = World()
+        self._running = ""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        """Say when a repro begins and ends; make place for the next one between them."""
+        path = item.path
+        if path.stem != self._running:
+            self._begin(path)
+        result = yield
+        if nextitem is None or nextitem.path != path:
+            self._end(path)
+        return result
+
+    _running = ""
+
+    def _begin(self, path: Path) -> None:
+        self._running = path.stem
+        self._say({"begin": path.stem})
+        place = self._folder / path.stem
+        place.mkdir()
+        os.chdir(place)
+
+    def _end(self, path: Path) -> None:
+        record = self._recorder.complete(path).as_json()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._say({"end": path.stem, **record})
+        os.chdir(self._folder)
+        if not self._world.restore():
+            # It left traces that cannot be undone; the others start from a clean fork.
+            os._exit(0)
+
+    def _say(self, line: dict[str, Any]) -> None:
+        os.write(self._fd, json.dumps(line).encode() + b"\n")
+        os.read(self._fd, 1)
+
+
+def run_in_forks(folder: Path, run_each: Callable[[StartOf], None]) -> None:
     """Configure pytest once for a folder, then fork as often as ``run_each`` asks for.
 
     Does not return in the forks.
     """
     recorder = plugin.Recorder()
-    forks = Forks(run_each)
+    forks = Forks(run_each, recorder)
     here = os.getpid()
     try:
         pytest.main(arguments_for(folder), plugins=[plugin, recorder, forks])
     finally:
         if os.getpid() != here:
-            leave(forks.record_fd, recorder, forks.repro)
+            leave(forks.record_fd, recorder, forks.repros)
 
 
 def warm_up() -> None:
@@ -106,22 +163,25 @@ def run_alone(repro: Path, record_fd: int, **facts: Any) -> None:
     """Run one repro in this process, write its record, and leave the process."""
     recorder = plugin.Recorder()
     only = Only()
-    only.repro = repro
+    only.repros = [repro]
     try:
         arguments = [*arguments_for(repro.parent), str(repro)]
         pytest.main(arguments, plugins=[plugin, recorder, only])
     finally:
-        leave(record_fd, recorder, repro, **facts)
+        leave(record_fd, recorder, [repro], **facts)
 
 
 def leave(
-    record_fd: int, recorder: plugin.Recorder, repro: Path | None, **facts: Any
+    record_fd: int, recorder: plugin.Recorder, repros: Collection[Path], **facts: Any
 ) -> None:
-    """Write the record of a repro and end the process without its exit handlers."""
-    assert repro is not None
-    record = {**recorder.complete(repro).as_json(), **facts}
-    with os.fdopen(record_fd, "w", encoding="utf-8") as file:
-        json.dump(record, file)
+    """Write the record of a repro and end the process without its exit handlers.
+
+    Of several repros, each was told of in its turn; one that had none runs alone later.
+    """
+    if len(repros) == 1:
+        record = {**recorder.complete(*repros).as_json(), **facts}
+        with os.fdopen(record_fd, "w", encoding="utf-8") as file:
+            json.dump(record, file)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

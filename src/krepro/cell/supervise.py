@@ -5,17 +5,21 @@ Used inside a cell (the child is a fork) and by the engine (the child is a fresh
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import json
 import os
 import select
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 LINUX = sys.platform == "linux"
 MEMORY_POLL_S = 0.1
@@ -75,6 +79,20 @@ class _Output:
         )
 
 
+@dataclass
+class Turns:
+    """How to follow a child that runs several repros, one a turn.
+
+    The child writes a line of JSON when a turn begins (``{"begin": NAME}``) and one when it
+    ends (``{"end": NAME, ...}``), and waits for a byte after each: so the time, the limits
+    and the output are those of one turn.
+    """
+
+    limits_of: Callable[[str], Limits]
+    ended: Callable[[str, dict[str, Any], Ending], None]
+    running: str | None = None
+
+
 def supervise(
     start: Callable[[int, int, Path], int],
     limits: Limits,
@@ -82,6 +100,7 @@ def supervise(
     *,
     stop: Callable[[], bool] = lambda: False,
     sole_child: bool = False,
+    turns: Turns | None = None,
 ) -> Ending:
     """Run a child to its end or to a limit, then remove all it left behind.
 
@@ -94,16 +113,18 @@ def supervise(
         stop: asked now and then; true ends the child as ``limit="stopped"``.
         sole_child: this process has no other child and called ``adopt_orphans``, so every
             child that is left at the end is a stray of the repro's and is killed.
+        turns: told what each turn said, where the child takes several.
 
     Returns:
         How the child ended. When this returns, no process of the child's is left.
     """
     folder = Path(tempfile.mkdtemp(prefix="repro-", dir=scratch))
-    record_read, record_write = os.pipe()
+    # Plain descriptors: a socket object would be closed when a fork unwinds its frames.
+    record_here, record_there = (end.detach() for end in socket.socketpair())
     output_read, output_write = os.pipe()
-    child = _Child(limits, stop, record_read, output_read)
-    child.pid = start(record_write, output_write, folder)
-    os.close(record_write)
+    child = _Child(limits, stop, turns, record_here, output_read)
+    child.pid = start(record_there, output_write, folder)
+    os.close(record_there)
     os.close(output_write)
     try:
         child.watch()
@@ -116,7 +137,7 @@ def supervise(
         deadline = time.monotonic() + 1
         while child.read(0) and time.monotonic() < deadline:
             pass
-        os.close(record_read)
+        os.close(record_here)
         os.close(output_read)
         shutil.rmtree(folder, ignore_errors=True)
     return child.ending()
@@ -126,18 +147,26 @@ class _Child:
     """A running child: what came out of it so far, and whether it may go on."""
 
     def __init__(
-        self, limits: Limits, stop: Callable[[], bool], record_fd: int, output_fd: int
+        self,
+        limits: Limits,
+        stop: Callable[[], bool],
+        turns: Turns | None,
+        record_fd: int,
+        output_fd: int,
     ) -> None:
         self.pid = 0
         self.status: int | None = None
         self._limits = limits
         self._limit: str | None = None
         self._stop = stop
+        self._turns = turns
+        self._record_fd = record_fd
+        self._output_fd = output_fd
         self._record = bytearray()
         self._output = _Output(limits.output_kb * 1024)
         self._sinks: dict[int, Callable[[bytes], object]] = {
-            record_fd: self._record.extend,
-            output_fd: self._output.add,
+            record_fd: self._listen if turns else self._record.extend,
+            output_fd: self._print,
         }
         self._started = time.monotonic()
         self._next_poll = self._started + MEMORY_POLL_S
@@ -160,17 +189,61 @@ class _Child:
     def read(self, timeout_s: float) -> bool:
         """Take what the child has written; return whether there was anything."""
         if not self._sinks:
-            # Both pipes are closed: the child is ending, or closed its output early.
+            # Both ways are closed: the child is ending, or closed its output early.
             time.sleep(min(timeout_s, 0.001))
             return False
         ready, _, _ = select.select(list(self._sinks), [], [], timeout_s)
-        for descriptor in ready:
-            data = os.read(descriptor, 1 << 20)
-            if data:
-                self._sinks[descriptor](data)
-            else:
-                del self._sinks[descriptor]
+        # Output first: to listen may take it away, and a read would then wait for more.
+        for descriptor in sorted(ready, key=lambda fd: fd != self._output_fd):
+            self._take(descriptor)
         return bool(ready)
+
+    def _print(self, data: bytes) -> None:
+        self._output.add(data)
+
+    def _take(self, descriptor: int) -> None:
+        try:
+            data = os.read(descriptor, 1 << 20)
+        except ConnectionResetError:
+            data = b""
+        if data:
+            self._sinks[descriptor](data)
+        else:
+            del self._sinks[descriptor]
+
+    def _listen(self, data: bytes) -> None:
+        """Take what a child says turn by turn; one that talks nonsense is ended."""
+        self._record += data
+        while not self._limit and b"\n" in self._record:
+            line, _, rest = bytes(self._record).partition(b"\n")
+            self._record = bytearray(rest)
+            # What was printed before a turn ended belongs to that turn.
+            while self._has_output():
+                self._take(self._output_fd)
+            try:
+                self._turn(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                self._limit = "nonsense"
+                kill_group(self.pid)
+                return
+            with contextlib.suppress(OSError):  # It ended; the way it did says the rest.
+                os.write(self._record_fd, b"\n")
+
+    def _has_output(self) -> bool:
+        if self._output_fd not in self._sinks:
+            return False
+        return bool(select.select([self._output_fd], [], [], 0)[0])
+
+    def _turn(self, said: dict[str, Any]) -> None:
+        assert self._turns is not None
+        if "begin" in said:
+            self._turns.running = said["begin"]
+            self._limits = self._turns.limits_of(said["begin"])
+        else:
+            self._turns.running = None
+            self._turns.ended(said.pop("end"), said, self.ending())
+        self._started = time.monotonic()
+        self._output = _Output(self._limits.output_kb * 1024)
 
     def reap(self) -> None:
         """Wait for the end of a child that was killed."""
