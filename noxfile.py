@@ -34,6 +34,7 @@ class Job:
 JOBS = (
     Job("matrix", "Run the repros on releases and backends, and print who is affected."),
     Job("releases", "List the releases that matrix.toml knows."),
+    Job("audit", "Prove entries two-sided, stable, independent, and as declared."),
     Job("doctor", "Say what is installed, what is missing, and what to do about it."),
 )
 

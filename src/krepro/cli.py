@@ -18,9 +18,11 @@ from rich.console import Console
 
 from krepro import (
     __version__,
+    audit,
     doctor,
     engine,
     expectation,
+    finder,
     index,
     published,
     result,
@@ -34,7 +36,7 @@ from krepro.installer import InstallError
 from krepro.matrix import Cell, MatrixError, Stack
 from krepro.project import Project, SelectionError
 from krepro.release import UnknownRelease
-from krepro.render import data, github, junit, markdown, text
+from krepro.render import data, github, junit, markdown, story, text
 from krepro.report import Exit, Report
 from krepro.repro import BACKENDS, Repro, ReproError, read_repro
 from krepro.verdict import Verdict
@@ -70,6 +72,10 @@ def reporting(command: Callable[P, R]) -> Callable[P, R]:
             fail(error, Exit.BAD_INPUT)
         except (InstallError, NotKept) as error:
             fail(error, Exit.INCOMPLETE)
+        except BrokenPipeError:
+            # Whoever read the output has seen enough.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(Exit.AS_EXPECTED)
         except OSError as error:
             fail(error, Exit.INCOMPLETE)
         raise AssertionError
@@ -218,7 +224,8 @@ def main() -> None:
     "--isolation",
     type=click.Choice(engine.ISOLATIONS),
     default=engine.default_isolation,
-    help="fork: from a warm process; process: every repro in a fresh one.",
+    help="batch: one after the other in a warm fork, alone where a verdict is not the declared "
+    "one; fork: each in a fork of its own; process: each in a fresh process.",
 )
 @click.option("-j", "--jobs", type=click.IntRange(1), default=engine.default_jobs)
 @click.option("--repeat", type=click.IntRange(1), default=1, help="Runs of each repro.")
@@ -353,6 +360,65 @@ def show_evidence(report: Report) -> None:
             click.echo(f"  {name}: {outcome.verdict.value} {outcome.message}".rstrip())
         for line in found.output.splitlines():
             click.echo(f"  | {line}")
+
+
+@main.command()
+@click.argument("words", nargs=-1)
+@click.option("--symptom", default="", help="The last lines of a crash, or a message.")
+@click.option("-n", "--limit", type=click.IntRange(1), default=8, show_default=True)
+@click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text")
+@reporting
+def search(words: Sequence[str], symptom: str, limit: int, form: str) -> None:
+    r"""Find the entries that fit a description or a traceback; "-" reads standard input.
+
+    Exit code 1 where nothing fits.
+
+    \b
+    Examples:
+      krepro search gan discriminator frozen
+      krepro search --symptom "AttributeError: 'NoneType' object has no attribute 'update_state'"
+      python train.py 2>&1 | krepro search -
+    """
+    asked = sys.stdin.read() if list(words) == ["-"] else " ".join(words)
+    asked = f"{asked}\n{symptom}".strip()
+    if not asked:
+        raise SelectionError("search needs words, --symptom TEXT or '-'")
+    project = Project.find(Path.cwd())
+    hits = finder.search(project.repros(), asked, limit=limit)
+    report = published.for_people(project)
+    if form == "json":
+        table = [
+            {"id": h.repro.id, "title": h.repro.title, "score": h.score, "why": h.why}
+            for h in hits
+        ]
+        click.echo(json.dumps({"schema": 1, "hits": table}))
+    for hit in hits if form == "text" else ():
+        sure = " (sure: its symptom)" if hit.score >= finder.CERTAIN else ""
+        click.echo(f"{hit.repro.id}{sure}")
+        click.echo(f"    {hit.repro.title}")
+        click.echo(f"    affected: {text.range_text(report, hit.repro)}")
+    if hits and form == "text":
+        click.echo(f"\nkrepro explain {hits[0].repro.id} tells the whole story")
+    if not hits:
+        fail("nothing in the catalogue fits", Exit.FINDINGS)
+
+
+@main.command()
+@click.argument("repro")
+@click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text")
+@reporting
+def explain(repro: str, form: str) -> None:
+    """Tell the story of one entry: what you see, why, who is affected, what to do."""
+    project = Project.find(Path.cwd())
+    (entry,) = project.repros([repro])[:1]
+    report = story.of_one(published.for_people(project), entry)
+    if form == "json":
+        click.echo(json.dumps(story.to_data(report, entry), indent=1))
+        return
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=100)
+    console.print(story.render(report, entry), highlight=False)
 
 
 @main.command(name="run")
@@ -542,6 +608,61 @@ def publish(check: bool) -> None:
     for line in wrong:
         click.echo(line, err=True)
     sys.exit(Exit.FINDINGS if wrong else Exit.AS_EXPECTED)
+
+
+@main.command(name="audit")
+@click.argument("repros", nargs=-1, metavar="[REPRO]...")
+@click.option(
+    "--since", metavar="COMMIT", help="Only entries that differ from this commit."
+)
+@click.option("--stored", is_flag=True, help="Only what stored verdicts tell; run nothing.")
+@click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text")
+@reporting
+def audit_command(repros: Sequence[str], since: str, form: str, *, stored: bool) -> None:
+    r"""Prove entries two-sided, stable, independent of each other, and as declared.
+
+    Stable: five fresh processes and ten runs in one say the same, on an affected and on an
+    unaffected release. What is not measured yet is measured first. Independent: the whole catalogue in one process, in several orders,
+    says what each entry says alone. Where Keras has one side only, a patch in
+    repros/patches/ must supply the other. What is proved is kept, and proved again when the entry
+    changes.
+
+    \b
+    Examples:
+      krepro audit --since origin/main
+      krepro audit dict_losses_applied_alphabetically
+    """
+    project = Project.find(Path.cwd())
+    catalogue = project.repros()
+    chosen = project.repros(repros)
+    if since:
+        try:
+            chosen = audit.changed_since(project.folder, since, chosen)
+        except ValueError as error:
+            raise SelectionError(str(error)) from None
+    machine = Engine(Home.find(), project.folder, project.matrix)
+    cells = project.cells(project.matrix.versions, project.stacks((), ()))
+    if not stored:
+        runner = Engine(Home.find(), project.folder, project.matrix)
+        if run(runner, runner.plan(cells, chosen)):
+            sys.exit(Exit.INCOMPLETE)
+    report = build_report(machine, cells, catalogue)
+    patches = project.repros_folder / audit.PATCHES
+    findings = list(audit.read_stored(report, chosen, patches))
+    if not stored and chosen:
+        progress = functools.partial(click.echo, err=True)
+        auditor = audit.Auditor(machine, report, patches, progress)
+        findings += auditor.run(chosen)
+    if form == "json":
+        click.echo(json.dumps(audit.to_data(findings, len(chosen))))
+    else:
+        for finding in findings:
+            click.echo(finding)
+        click.echo(f"{len(chosen)} entries audited, {len(findings)} findings")
+    certain = [finding for finding in findings if not finding.open]
+    if certain:
+        sys.exit(Exit.FINDINGS)
+    sys.exit(Exit.INCOMPLETE if findings else Exit.AS_EXPECTED)
 
 
 @main.command()

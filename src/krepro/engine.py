@@ -161,29 +161,23 @@ class Engine:
         waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
         for cell in in_turn(list(plan.missing)):
             waiting.put(cell)
-        self.home.scratch.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix="run-", dir=self.home.scratch))
-        threads = [
-            threading.Thread(target=self._work, args=(plan, waiting, scratch), daemon=True)
-            for _ in range(max(1, min(self.options.jobs, len(plan.missing))))
-        ]
-        try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(0.1)
-        finally:
-            self.stop.set()
-            installer.stop_all()
-            for group in list(self._groups):
-                kill_tree(group)
-            for zygote in self._zygotes.values():
-                zygote.remember()
-                zygote.end()
-            for thread in threads:
-                thread.join(1)
-            shutil.rmtree(scratch, ignore_errors=True)
+        with self.room() as scratch:
+            threads = [
+                threading.Thread(
+                    target=self._work, args=(plan, waiting, scratch), daemon=True
+                )
+                for _ in range(max(1, min(self.options.jobs, len(plan.missing))))
+            ]
+            try:
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    while thread.is_alive():
+                        thread.join(0.1)
+            finally:
+                self._end_all()
+                for thread in threads:
+                    thread.join(1)
         if self._failure:
             raise self._failure
 
@@ -276,6 +270,67 @@ class Engine:
             repeat=self.options.repeat,
             batch=self.options.isolation == BATCH,
         )
+
+    @contextlib.contextmanager
+    def room(self) -> Iterator[Path]:
+        """Yield a working folder for cells; afterwards end all that runs in them."""
+        self.home.scratch.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix="run-", dir=self.home.scratch))
+        try:
+            yield scratch
+        finally:
+            self._end_all()
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _end_all(self) -> None:
+        """End every process of a run; what they had to say is kept."""
+        self.stop.set()
+        installer.stop_all()
+        for group in list(self._groups):
+            kill_tree(group)
+        for zygote in self._zygotes.values():
+            zygote.remember()
+            zygote.end()
+
+    def ask(
+        self,
+        cell: Cell,
+        repros: Sequence[Repro],
+        scratch: Path,
+        *,
+        fresh: bool = False,
+        **changes: Any,
+    ) -> dict[str, dict[str, Any]]:
+        """Run repros in a cell, in this order, and return what each said; store nothing.
+
+        Args:
+            cell: where to run.
+            repros: what to run.
+            scratch: the working folder, from ``room``.
+            fresh: in fresh processes, not in forks of a warm one.
+            changes: fields of the job that are not as a run of the matrix has them.
+
+        Raises:
+            InstallError: the cell has no environment.
+        """
+        environment = self.environment(self.matrix.find_stack(cell.stack))
+        job = dataclasses.replace(self._job(cell, environment, repros, scratch), **changes)
+        found: dict[str, dict[str, Any]] = {}
+        way = (
+            fresh_cell(environment, scratch, job)
+            if fresh
+            else self._zygote(environment, cell, scratch).cell(job)
+        )
+        with way as events:
+            patience = patience_s(job, repros)
+            while event := events.next(patience, self.stop):
+                if event["event"] == "repro":
+                    found[event["id"]] = event["record"]
+                if event["event"] == "untestable":
+                    raise InstallError(Verdict(event["verdict"]), event["message"])
+                if event["event"] == "done":
+                    break
+        return found
 
     def _measure(self, cell: Cell, repros: Sequence[Repro], scratch: Path) -> None:
         """Measure repros in a cell and keep what they say.

@@ -77,6 +77,7 @@ class Repro:
     fixed: int | str | None = None
     docs: tuple[str, ...] = ()
     announced: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
     symptoms: tuple[str, ...] = ()
     applies: Range = field(default_factory=Range.everywhere)
     works: Mapping[str, Range] = field(default_factory=dict)
@@ -189,6 +190,7 @@ def read_repro(path: Path) -> Repro:
         fixed=reader.change("fixed"),
         docs=reader.texts("docs"),
         announced=reader.texts("announced"),
+        related=reader.texts("related"),
         symptoms=reader.texts("symptom"),
         applies=reader.range("applies"),
         works=reader.ranges("works"),

@@ -40,6 +40,8 @@ LONE = "krepro.cell.lone"
 # How far from its neighbours a repro runs: after them in one fork, in a fork of its own, in
 # a fresh process.
 BATCH, FORK, PROCESS = "batch", "fork", "process"
+# Several times in one fork: what the audit asks for.
+ROUNDS = "rounds"
 KERAS_NAMES = ("keras", "tf_keras")
 # Believed only if they come again in a fresh process.
 TO_CONFIRM = tuple(v.value for v in (Verdict.CRASH, Verdict.TIMEOUT, Verdict.OOM))
@@ -60,6 +62,7 @@ class Job:
     repeat: int = 1
     retries: int = 2
     batch: bool = False
+    rounds: int = 1
 
     @classmethod
     def from_json(cls, text: str) -> Job:
@@ -95,7 +98,8 @@ class Events:
 
 
 Start = Callable[[int, int, Path], int]
-StartOf = Callable[[Sequence[Path]], Start]
+# Starts a fork that runs repros in turn, all of them so many times; or (None) just one.
+StartOf = Callable[[Sequence[Path], int | None], Start]
 
 
 class Cell:
@@ -135,10 +139,14 @@ class Cell:
 
         def run_each(start_of: StartOf) -> None:
             left = list(job.repros)
-            if job.batch and job.repeat == 1:
+            if job.rounds > 1:
+                left = []
+                for path in job.repros:
+                    self._run_rounds(path, start_of)
+            elif job.batch and job.repeat == 1 and len(left) > 1:
                 left = self._run_batches(left, start_of)
             for path in left:
-                self.run_repro(path, start_of([path]))
+                self.run_repro(path, start_of([path], None))
 
         if job.repros:
             session.run_in_forks(job.repros[0].parent, run_each)
@@ -181,7 +189,7 @@ class Cell:
             except ReproError:
                 alone.append(path)
         waiting = list(repros.values())
-        while len(waiting) > 1:
+        while waiting:
             heard: set[str] = set()
 
             def ended(name: str, record: dict[str, Any], ending: Ending) -> None:
@@ -196,7 +204,7 @@ class Cell:
 
             turns = Turns(lambda name: self._limits(repros[name], fresh=False), ended)
             batch = [repro.path for repro in waiting]
-            self._supervise(start_of(batch), self._limits(None), turns)
+            self._supervise(start_of(batch, 1), self._limits(None), turns)
             if turns.running and turns.running not in heard:
                 heard.add(turns.running)
                 alone.append(repros[turns.running].path)
@@ -204,6 +212,20 @@ class Cell:
                 break
             waiting = [repro for repro in waiting if repro.id not in heard]
         return [*alone, *(repro.path for repro in waiting)]
+
+    def _run_rounds(self, path: Path, start_of: StartOf) -> None:
+        """Run a repro several times in one fork, and tell whether it always said the same."""
+        repro = read_repro(path)
+        records: list[dict[str, Any]] = []
+        turns = Turns(
+            lambda _: self._limits(repro, fresh=False),
+            lambda _, record, ending: records.append({**record, "seconds": ending.seconds}),
+        )
+        start = start_of([path], self.job.rounds)
+        ending = self._supervise(start, self._limits(None), turns)
+        if len(records) < self.job.rounds:
+            records.append(to_record(ending, self._limits(repro, fresh=False)))
+        self._tell(repro, {**agreed(records), "runs": len(records), "isolation": ROUNDS})
 
     def run_repro(self, path: Path, start: Start | None) -> None:
         """Run one repro as often as it takes to believe what it says.

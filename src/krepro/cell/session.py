@@ -29,7 +29,7 @@ ARGUMENTS = (
 )
 
 Start = Callable[[int, int, Path], int]
-StartOf = Callable[[Sequence[Path]], Start]
+StartOf = Callable[[Sequence[Path], int | None], Start]
 
 
 def arguments_for(folder: Path) -> list[str]:
@@ -59,6 +59,7 @@ class Forks(Only):
         self._run_each = run_each
         self._recorder = recorder
         self.record_fd = -1
+        self.rounds: int | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int | None:
@@ -67,13 +68,14 @@ class Forks(Only):
         class InFork(BaseException):
             """Unwinds a fork to here."""
 
-        def start_of(repros: Sequence[Path]) -> Start:
+        def start_of(repros: Sequence[Path], rounds: int | None) -> Start:
             def start(record_fd: int, output_fd: int, folder: Path) -> int:
                 pid = os.fork()
                 if pid:
                     return pid
                 self.record_fd = record_fd
                 self.repros = repros
+                self.rounds = rounds
                 into_child(output_fd, folder)
                 raise InFork
 
@@ -83,9 +85,9 @@ class Forks(Only):
             self._run_each(start_of)
         except InFork:
             config.args[:] = list(map(str, self.repros))
-            if len(self.repros) > 1:
+            if self.rounds:
                 config.option.continue_on_collection_errors = True
-                turns = InTurn(self.record_fd, self._recorder, Path.cwd())
+                turns = InTurn(self.record_fd, self._recorder, Path.cwd(), self.rounds)
                 config.pluginmanager.register(turns)
             return None
         return 0
@@ -94,33 +96,41 @@ class Forks(Only):
 class InTurn:
     """Runs several repros one after the other, each as if it were the first."""
 
-    def __init__(self, record_fd: int, recorder: plugin.Recorder, folder: Path) -> None:
+    def __init__(
+        self, record_fd: int, recorder: plugin.Recorder, folder: Path, rounds: int
+    ) -> None:
         """Speak with the supervisor over a socket, as its ``Turns`` says."""
         self._fd = record_fd
         self._recorder = recorder
         self._folder = folder
         self._world = World()
-        self._running = ""
+        self._rounds = rounds
+        self._turns: list[tuple[Path, int]] = []
+        self._running: tuple[Path, int] | None = None
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Ask for every round, and note which test belongs to which turn."""
+        once = items[:]
+        items[:] = once * self._rounds
+        self._turns = [(item.path, n) for n in range(self._rounds) for item in once]
+        self._turns.reverse()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(
-        self, item: pytest.Item, nextitem: pytest.Item | None
-    ) -> Generator[None, object, object]:
+    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
         """Say when a repro begins and ends; make place for the next one between them."""
-        path = item.path
-        if path.stem != self._running:
-            self._begin(path)
+        turn = self._turns.pop()
+        if turn != self._running:
+            self._begin(*turn)
         result = yield
-        if nextitem is None or nextitem.path != path:
-            self._end(path)
+        if not self._turns or self._turns[-1] != turn:
+            self._end(turn[0])
         return result
 
-    _running = ""
-
-    def _begin(self, path: Path) -> None:
-        self._running = path.stem
+    def _begin(self, path: Path, number: int) -> None:
+        self._running = path, number
+        self._recorder.records.pop(path, None)
         self._say({"begin": path.stem})
-        place = self._folder / path.stem
+        place = self._folder / f"{path.stem}-{number}"
         place.mkdir()
         os.chdir(place)
 
@@ -151,7 +161,9 @@ def run_in_forks(folder: Path, run_each: Callable[[StartOf], None]) -> None:
         pytest.main(arguments_for(folder), plugins=[plugin, recorder, forks])
     finally:
         if os.getpid() != here:
-            leave(forks.record_fd, recorder, forks.repros)
+            if forks.rounds:
+                os._exit(0)  # Each was told of in its turn.
+            leave(forks.record_fd, recorder, *forks.repros)
 
 
 def warm_up() -> None:
@@ -168,20 +180,14 @@ def run_alone(repro: Path, record_fd: int, **facts: Any) -> None:
         arguments = [*arguments_for(repro.parent), str(repro)]
         pytest.main(arguments, plugins=[plugin, recorder, only])
     finally:
-        leave(record_fd, recorder, [repro], **facts)
+        leave(record_fd, recorder, repro, **facts)
 
 
-def leave(
-    record_fd: int, recorder: plugin.Recorder, repros: Collection[Path], **facts: Any
-) -> None:
-    """Write the record of a repro and end the process without its exit handlers.
-
-    Of several repros, each was told of in its turn; one that had none runs alone later.
-    """
-    if len(repros) == 1:
-        record = {**recorder.complete(*repros).as_json(), **facts}
-        with os.fdopen(record_fd, "w", encoding="utf-8") as file:
-            json.dump(record, file)
+def leave(record_fd: int, recorder: plugin.Recorder, repro: Path, **facts: Any) -> None:
+    """Write the record of a repro and end the process without its exit handlers."""
+    record = {**recorder.complete(repro).as_json(), **facts}
+    with os.fdopen(record_fd, "w", encoding="utf-8") as file:
+        json.dump(record, file)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
