@@ -52,7 +52,7 @@ def model():
 
 def assert_total(losses):
     tagger = model()
-    tagger.compile("sgd", loss=losses, run_eagerly=True)
+    tagger.compile("sgd", loss=losses)
     targets = [TAG_TARGETS, AGE_TARGETS]
     total = float(tagger.train_on_batch(X, targets, return_dict=True)["loss"])
     np.testing.assert_allclose(total, PROMISED_LOSS, rtol=1e-5, err_msg="total loss")

@@ -94,7 +94,7 @@ def test_a_repro_that_replaces_a_name_of_keras_ends_its_batch(fake: Fake) -> Non
     found = fake.measure(["adds_wrongly", "replaces_add", "wants_a_sum"], ["9.0.0"])
     assert {m.verdict for m in found.values()} == {U}
     assert found["replaces_add", "9.0.0"].isolation == "batch"
-    assert found["wants_a_sum", "9.0.0"].isolation == "fork"
+    assert found["wants_a_sum", "9.0.0"].isolation == "batch"
 
 
 def test_each_repro_of_a_batch_has_its_own_output_and_folder(fake: Fake) -> None:

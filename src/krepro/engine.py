@@ -34,6 +34,8 @@ from krepro.zygote import Events, Zygote, fresh_cell
 
 ISOLATIONS = (BATCH, FORK, PROCESS)
 UNRESOLVED = "unresolved"
+# Verdicts come in quick succession; they are written when a cell pauses, or after a while.
+PAUSE_S, KEEP_S = 0.2, 1.0
 
 
 class Stopped(Exception):
@@ -100,6 +102,8 @@ class Running:
     cell: Cell
     left: dict[str, Repro]
     result: CellResult
+    unkept: list[tuple[Repro, Measurement]] = field(default_factory=list)
+    kept: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -396,7 +400,12 @@ class Engine:
         group = 0
         try:
             patience = patience_s(job, running.left.values())
-            while event := events.next(patience, self.stop):
+            while True:
+                if not events.wait(PAUSE_S) or time.monotonic() - running.kept > KEEP_S:
+                    self._keep_all(running)
+                event = events.next(patience, self.stop)
+                if not event:
+                    break
                 if event["event"] == "started":
                     group = event["pid"]
                     self._groups.add(group)
@@ -406,6 +415,7 @@ class Engine:
             if group:
                 kill_tree(group)
                 self._groups.discard(group)
+            self._keep_all(running)
         if self.stop.is_set():
             raise Stopped
 
@@ -430,7 +440,7 @@ class Engine:
             repro = running.left.pop(event["id"])
             # Of the file as the cell read it: it may have been edited since the plan was made.
             measurement = measurement_from(event["record"], event["source"])
-            self._keep(running.result, repro, measurement)
+            running.unkept.append((repro, measurement))
         return kind not in ("done", "untestable")
 
     def _untestable(
@@ -443,16 +453,21 @@ class Engine:
         """Give repros the verdict of an environment that does not work."""
         stack = self.matrix.find_stack(cell.stack)
         result = CellResult(cell.release, cell.stack, stack.backend, self.lock_hash(stack))
-        for repro in repros:
-            measurement = Measurement(
-                repro.source_hash, verdict, message=message, runs=0, measured=now()
-            )
-            self._keep(result, repro, measurement)
+        nothing = Measurement("", verdict, message=message, runs=0, measured=now())
+        self._keep(result, [(r, replace(nothing, source=r.source_hash)) for r in repros])
 
-    def _keep(self, result: CellResult, repro: Repro, measurement: Measurement) -> None:
+    def _keep_all(self, running: Running) -> None:
+        """Write what a cell said since this was done last."""
+        unkept, running.unkept = running.unkept, []
+        running.kept = time.monotonic()
+        if unkept:
+            self._keep(running.result, unkept)
+
+    def _keep(self, result: CellResult, said: Sequence[tuple[Repro, Measurement]]) -> None:
         cell = Cell(result.stack, result.release)
+        by_id = {repro.id: measurement for repro, measurement in said}
         try:
-            kept = self.store.add(replace(result, repros={repro.id: measurement}))
+            kept = self.store.add(replace(result, repros=by_id))
         except OSError as error:
             cause = installer.cause_of(str(error))
             raise NotKept(
@@ -460,7 +475,8 @@ class Engine:
                 "measured before is kept"
                 + (": free some space and run again" if cause is Verdict.NO_SPACE else "")
             ) from None
-        self.watcher.measured(cell, repro, kept.repros[repro.id].verdict)
+        for repro, _ in said:
+            self.watcher.measured(cell, repro, kept.repros[repro.id].verdict)
 
 
 def is_known(result: CellResult | None, repro: Repro) -> bool:

@@ -43,6 +43,12 @@ class Events:
         self._descriptor = descriptor
         self._buffer = b""
 
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the next event; return whether one came, or the end."""
+        if b"\n" in self._buffer:
+            return True
+        return bool(select.select([self._descriptor], [], [], timeout_s)[0])
+
     def next(self, timeout_s: float, stop: threading.Event) -> dict[str, Any] | None:
         """Return the next event, or None where the cell ended, hangs, or is to stop."""
         deadline = time.monotonic() + timeout_s
