@@ -18,7 +18,7 @@ After the epoch the trainer handed values back to variables by their position in
 between shortens the list, so each value moves up: where shapes agree another layer
 is overwritten without a word. The second round went away in 3.0.5, with the commit
 that allows callbacks to modify a model's state. (Flips in `on_train_batch_end` still
-do harm: freeze_in_batch_callback_loses_weights_on_jax.)
+do harm: batch_callback_freeze_loses_weights.)
 """
 
 import os

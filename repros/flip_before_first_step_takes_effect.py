@@ -25,7 +25,7 @@ JAX trainer now respects the flags. Measured: every release, all backends alike,
 `fit` and `train_on_batch`, with SGD and Adam, for a layer, an inner model and the
 model itself. Keras 2 keeps the promise. After the first step the backends part: see
 freeze_after_step_is_obeyed_on_torch, freeze_after_step_raises_on_jax and
-unfreeze_after_step_raises_on_jax_and_torch.
+unfreeze_after_step_raises.
 """
 
 import keras

@@ -19,7 +19,7 @@ Pull request 22787 ("Respect compiled trainable state in TensorFlowTrainer") not
 flags at `compile()` and adds a method that compares them before `fit` and `evaluate`
 and asks to compile again. Its only call stands behind the `raise` in
 `Trainer._assert_compile_called`, where no line can run. Nor does anything else about
-the flags change with it: see trainable_flip_before_first_step_takes_effect. Measured:
+the flags change with it: see flip_before_first_step_takes_effect. Measured:
 no warning in 3.15.0 and 3.15.1, on any backend.
 """
 

@@ -17,7 +17,7 @@
 """Compile G+D with D frozen, then unfreeze and compile D: G's step trains D as well.
 
 It is the classic recipe in the other order, tried as a way around
-gan_classic_recipe_never_trains_discriminator, and D does learn in its own step. But
+gan_classic_discriminator_never_learns, and D does learn in its own step. But
 the combined model follows the flag of today, not the one it was compiled with: the
 generator's step, whose labels call fakes real, trains the discriminator to believe
 it. The FAQ promises that both models keep the flags of their own `compile()`.

@@ -19,7 +19,7 @@ optimizer object. Passing the one in use keeps its learning rate and moments. Wi
 fewer weights than it was built for, TensorFlow and torch (and Keras 2) update the
 ones that are left. JAX demands that the lists match and raises in every release, with
 Adam and SGD alike. (To *un*freeze and keep the optimizer raises everywhere, in Keras 2
-too: see unfreeze_after_step_raises_on_jax_and_torch.)
+too: see unfreeze_after_step_raises.)
 """
 
 import os

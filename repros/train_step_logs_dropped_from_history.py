@@ -19,7 +19,7 @@ that a step returns a dictionary of names and values and prints it from `fit`. B
 3.3.0 these entries went neither to the progress bar nor to the history; in their
 place came a `loss` of 0, the tracker that such a step never updates. From 3.3.0
 on they arrive, and the 0 is gone, unless the step itself returns a "loss" alone:
-custom_train_step_loss_is_logged_as_zero.
+train_step_loss_logged_as_zero.
 """
 
 import keras

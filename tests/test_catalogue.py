@@ -20,13 +20,8 @@ PROJECT = Project(ROOT)
 REPROS = PROJECT.repros()
 PUBLISHED = published.to_report(PROJECT)
 
-# Entries that no release and not Keras 2 shows from the other side; a patch of Keras does
-# (repros/patches, run by test_real.py). For each: why.
-ONE_SIDED = {
-    "flip_warning_is_never_shown": "the call of the warning stands after a raise",
-    "list_of_losses_uses_the_first": "passes on commits between two releases only",
-    "weighted_metrics_use_sample_weight": "a claim that every release refutes",
-}
+# Entries that Keras shows from one side only; a patch of Keras supplies the other.
+PATCHED = {path.stem for path in (ROOT / "repros" / "patches").glob("*.patch")}
 
 
 def each(repro: Repro) -> str:
@@ -47,6 +42,14 @@ def test_form(repro: Repro) -> None:
     assert repro.docs, "no page is named where the promise is written"
     assert all(url.startswith("https://") for url in repro.docs)
     assert len(repro.docstring.split()) > 20, "the story is missing"
+
+
+@pytest.mark.parametrize("repro", REPROS, ids=each)
+def test_entries_that_it_speaks_of_are_there(repro: Repro) -> None:
+    ids = {other.id for other in REPROS}
+    # Five words are no name of Keras' own.
+    spoken_of = set(re.findall(r"\b[a-z0-9]+(?:_[a-z0-9]+){4,}\b", repro.docstring))
+    assert spoken_of | set(repro.related) <= ids
 
 
 @pytest.mark.parametrize("repro", REPROS, ids=each)
@@ -95,7 +98,7 @@ def test_teeth(repro: Repro) -> None:
     """It is affected in one published cell and unaffected in another."""
     seen = {PUBLISHED.verdict(cell, repro) for cell in PUBLISHED.cells}
     two_sided = {Verdict.AFFECTED, Verdict.UNAFFECTED} <= seen
-    assert two_sided is (repro.id not in ONE_SIDED), seen
+    assert two_sided is (repro.id not in PATCHED), seen
 
 
 def test_published_results_repros_and_readme_hold_together() -> None:

@@ -179,7 +179,7 @@ class Auditor:
                 self.tell(f"[{number}/{len(repros)}] {repro.id}")
                 yield from self._proved(repro, "stable", scratch, self._stable)
                 if (self.patches / f"{repro.id}.patch").is_file():
-                    yield from self._proved(repro, "patch", scratch, self._patched)
+                    yield from self._proved(repro, "patch", scratch, self.patched)
             yield from self._independent(repros, scratch)
 
     def _proved(
@@ -247,7 +247,7 @@ class Auditor:
                     said = "; ".join([record["verdict"], record["message"], *differing])
                     yield f"{way} on {cell}: {said}, stored is {stored.value}"
 
-    def _patched(self, repro: Repro, scratch: Path) -> Iterator[str]:
+    def patched(self, repro: Repro, scratch: Path) -> Iterator[str]:
         """Yield why a patch of Keras does not show the other side of a repro."""
         patch = self.patches / f"{repro.id}.patch"
         release = release_of(patch)

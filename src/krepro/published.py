@@ -21,6 +21,7 @@ from krepro.verdict import Verdict
 FOLDER = "results"
 README = "README.md"
 PICTURE = "docs/matrix.png"
+FINDINGS = "docs/findings.md"
 BEGIN = "<!-- krepro publish: begin -->\n"
 END = "<!-- krepro publish: end -->\n"
 
@@ -75,6 +76,9 @@ def write(project: Project, report: Report) -> Iterable[Path]:
     drawing.parent.mkdir(exist_ok=True)
     picture.write(shown, drawing)
     yield drawing
+    page = project.folder / FINDINGS
+    write_atomically(page, markdown.findings(shown).encode())
+    yield page
     readme = project.folder / README
     if readme.exists():
         text = with_table(readme.read_text(encoding="utf-8"), table(project))
@@ -154,8 +158,8 @@ def for_people(project: Project) -> Report:
 
 
 def table(project: Project) -> str:
-    """Return the README's table: affected ranges by repro and stack."""
-    return markdown.ranges_table(for_people(project))
+    """Return the README's table: affected ranges by repro and stack, folded by area."""
+    return markdown.folded_tables(for_people(project))
 
 
 def with_table(text: str, content: str) -> str:
@@ -204,4 +208,8 @@ def check(project: Project) -> list[str]:
     text = readme.read_text(encoding="utf-8") if readme.exists() else ""
     if with_table(text, table(project)) != text or BEGIN not in text:
         wrong.append(f"{README}: its table is not made from results/: run krepro publish")
+    page = project.folder / FINDINGS
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    if text != markdown.findings(for_people(project)):
+        wrong.append(f"{FINDINGS}: is not made from results/: run krepro publish")
     return wrong

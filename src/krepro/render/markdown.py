@@ -5,6 +5,7 @@ from __future__ import annotations
 from krepro.render.text import by_area
 from krepro.report import Report, grouped, troubles
 from krepro.repro import Repro
+from krepro.verdict import Verdict
 
 
 def ranges_table(report: Report, link: str = "repros/{id}.py") -> str:
@@ -25,6 +26,66 @@ def ranges_table(report: Report, link: str = "repros/{id}.py") -> str:
             found = [cell_text(report, repro, stack.name) for stack in stacks]
             lines.append(row([name, repro.kind, *found]))
     return "\n".join(lines) + "\n"
+
+
+def folded_tables(report: Report) -> str:
+    """Return the table of ranges in a folded part per area, with what is in it on top."""
+    parts = []
+    for area, repros in by_area(report):
+        here = Report(report.matrix, report.cells, tuple(repros), report.found)
+        live = sum(1 for repro in repros if live_on(report, repro))
+        parts.append(
+            f"<details>\n<summary>{area}: {len(repros)} entries, {live} of them live in "
+            f"{report.releases[-1]}</summary>\n\n{ranges_table(here)}\n</details>\n"
+        )
+    return "\n".join(parts)
+
+
+def live_on(report: Report, repro: Repro) -> list[str]:
+    """Return the backends on which the newest release is affected."""
+    newest = report.releases[-1]
+    return [
+        stack.backend
+        for stack in report.stacks
+        if not stack.subject and report.row(repro, stack).get(newest) is Verdict.AFFECTED
+    ]
+
+
+def findings(report: Report) -> str:
+    """Return the page of what the newest release does otherwise than its documentation says."""
+    newest = report.releases[-1]
+    live = [repro for repro in report.repros if live_on(report, repro)]
+    found = [repro for repro in live if repro.kind != "change"]
+    introduction = (
+        f"Made by `krepro publish` from `results/`: the {len(found)} entries of the catalogue\n"
+        f"(of {len(report.repros)}) whose documented promise Keras {newest} does not keep, each\n"
+        "measured. Whether upstream would call each of them a bug is for upstream to say.\n"
+    )
+    parts = [f"# Live in Keras {newest}\n", introduction]
+    kept = Report(report.matrix, report.cells, tuple(found), report.found)
+    for area, repros in by_area(kept):
+        parts.append(f"## {area}\n")
+        for repro in repros:
+            parts.append(f"### {repro.title}\n")
+            parts.append(f"{repro.docstring}\n")
+            ranges = [
+                f"{stack.backend} {cell_text(report, repro, stack.name)}"
+                for stack in report.stacks
+                if not stack.subject
+            ]
+            lines = [
+                f"* Entry: [`{repro.id}`](../repros/{repro.id}.py), {repro.kind}",
+                f"* Live on: {', '.join(live_on(report, repro))}; affected: {'; '.join(ranges)}",
+                f"* Promised in: {', '.join(f'<{url}>' for url in repro.docs)}",
+            ]
+            if repro.issues:
+                known = ", ".join(
+                    f"[#{n}](https://github.com/keras-team/keras/issues/{n})"
+                    for n in repro.issues
+                )
+                lines.append(f"* Upstream: {known}")
+            parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
 
 
 def cell_text(report: Report, repro: Repro, stack_name: str) -> str:
