@@ -4,11 +4,12 @@
 #
 # [tool.krepro]
 # title = "CompileLoss: losses of the single outputs are logged after their loss weight"
-# kind = "silent"
+# kind = "change"
 # area = "losses"
 # issues = [20343]
 # introduced = 20023
 # fixed = 20476
+# announced = "https://github.com/keras-team/keras/pull/20476"
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = ">=3.5.0,<3.7.0"
 # applies = ">=3.5.0"
@@ -19,7 +20,8 @@
 With `loss_weights=[10, 1]` the history shows a `price_loss` ten times the loss of the
 price. The `compile()` docstring has the weights in the total only: it is the weighted
 sum of the losses of the outputs. Keras 2 logs each loss before its weight, and so does
-Keras from 3.7.0 on; numbers in the logs of 3.5.0 and 3.6.0 do not compare with either.
+Keras from 3.7.0 on; numbers in the logs of 3.5.0 and 3.6.0 do not compare with either. Upstream calls its
+pull request 20476, which did that, a breaking change.
 
 Measured: all backends, `evaluate` and `train_on_batch` alike, and the total loss (so
 the training too) is the same on all releases. Up to 3.4.1 there is no such entry in

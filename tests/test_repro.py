@@ -8,7 +8,7 @@ import pytest
 from packaging.version import Version
 
 from krepro import scaffold
-from krepro.repro import Repro, ReproError, is_repro, read_repro
+from krepro.repro import KINDS, Repro, ReproError, is_repro, read_repro
 from krepro.verdict import Verdict
 from tests.fake.subject import header
 
@@ -98,6 +98,10 @@ def test_where_a_repro_applies_and_workarounds_work(tmp_path: Path) -> None:
             9,
             "which the file does not define",
         ),
+        (header(kind="'change'") + BODY, 6, "must name the release note"),
+        (header(announced="'https://x'") + BODY, 9, "names the release note"),
+        (header(introduced="'abc'") + BODY, 9, "a commit's hash of 7 to 12 digits"),
+        (header(fixed="true") + BODY, 9, "must be a pull request's number"),
     ],
 )
 def test_mistakes(tmp_path: Path, text: str, line: int, message: str) -> None:
@@ -109,6 +113,16 @@ def test_mistakes(tmp_path: Path, text: str, line: int, message: str) -> None:
     assert said.startswith(f"{path}:{line}: ")
     assert message in said
     assert "\n" not in said
+
+
+def test_upstream_changes_are_numbers_or_short_hashes(tmp_path: Path) -> None:
+    repro = made(tmp_path, introduced="20197", fixed="'1e8426b2f5'")
+    assert (repro.introduced, repro.fixed) == (20197, "1e8426b2f5")
+
+
+def test_a_change_says_where_it_was_announced(tmp_path: Path) -> None:
+    repro = made(tmp_path, kind="'change'", announced="'https://example.org/notes'")
+    assert repro.announced == ("https://example.org/notes",)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -136,9 +150,9 @@ def test_the_source_hash_is_of_what_can_change_a_verdict(tmp_path: Path) -> None
     assert len({first, *(repro.source_hash for repro in other)}) == 4
 
 
-def test_what_new_writes_is_a_repro(tmp_path: Path) -> None:
-    text = scaffold.TEMPLATE.format(release="3.15.1", kind="silent", area="trainer")
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_new_writes_is_a_repro(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "fresh.py"
-    path.write_text(text + scaffold.FOOTER)
+    path.write_text(scaffold.text_of("3.15.1", kind, "trainer"))
     assert is_repro(path)
     assert read_repro(path).tests == ("test_the_promise",)

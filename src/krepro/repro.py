@@ -333,7 +333,9 @@ class _Fields:
         for name in repro.works:
             if name not in repro.workarounds:
                 self.fail("works", f"names {name!r}, which the file does not define")
-        if bool(repro.announced) is not (repro.kind == "change"):
+        if repro.kind == "change" and not repro.announced:
+            self.fail("kind", 'is "change": announced must name the release note')
+        if repro.kind != "change" and repro.announced:
             self.fail(
                 "announced", 'names the release note of a kind = "change", of no other'
             )

@@ -34,7 +34,7 @@ TEMPLATE = '''\
 # area = "{area}"
 # issues = []
 # docs = []
-# affected = []
+{announced}# affected = []
 # ///
 """One sentence: what goes wrong.
 
@@ -70,7 +70,16 @@ def write(project: Project, name: str, kind: str, area: str) -> Path:
     path = project.repros_folder / f"{name}.py"
     if path.exists():
         raise SelectionError(f"{path} is there already")
-    text = TEMPLATE.format(release=project.matrix.versions[-1], kind=kind, area=area)
+    text = text_of(str(project.matrix.versions[-1]), kind, area)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text + FOOTER, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return path
+
+
+def text_of(release: str, kind: str, area: str) -> str:
+    """Return the text of a repro to start from."""
+    announced = (
+        '# announced = "the address of the release note"\n' if kind == "change" else ""
+    )
+    start = TEMPLATE.format(release=release, kind=kind, area=area, announced=announced)
+    return start + FOOTER

@@ -234,7 +234,12 @@ class Cell:
         declared one must come again too; where runs disagree the repro is flaky.
         """
         job = self.job
-        repro = read_repro(path)
+        try:
+            repro = read_repro(path)
+        except ReproError as error:  # It was edited, or went, since the run began.
+            record = {"verdict": Verdict.ERROR.value, "message": str(error), "runs": 0}
+            self.events.tell("repro", id=path.stem, source="", record=record)
+            return
         records: list[dict[str, Any]] = []
         while len(records) < max(1, job.repeat):
             records.append(self._run_confirmed(repro, start))
