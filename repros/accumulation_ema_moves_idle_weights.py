@@ -10,6 +10,7 @@
 # introduced = 19998
 # docs = ["https://keras.io/api/optimizers/"]
 # affected = ">=3.5.0"
+# applies = ">=3.0.2"
 # ///
 """With gradient accumulation the moving average is put into the weights between updates.
 

@@ -11,6 +11,8 @@
 # fixed = 19998
 # docs = ["https://keras.io/api/optimizers/adam/", "https://keras.io/api/optimizers/"]
 # affected = ">=3.0.2,<3.5.0"
+# applies = ">=3.0.2"
+# related = ["accumulation_clips_each_batch", "accumulation_decays_weights_each_batch"]
 # ///
 """With gradient accumulation Adam's first updates are too small.
 

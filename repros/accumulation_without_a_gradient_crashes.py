@@ -14,6 +14,7 @@
 #     "TypeError: true_fun and false_fun output must have",
 # ]
 # affected = {torch = ">=3.0.2,<3.3.0", jax = ">=3.0.2,<3.3.0"}
+# applies = ">=3.0.2"
 # ///
 """On JAX and torch, gradient accumulation fails when one variable has no gradient.
 

@@ -9,7 +9,7 @@
 # issues = [19847]
 # fixed = 19847
 # docs = ["https://keras.io/api/metrics/accuracy_metrics/"]
-# affected = "<3.4.0"
+# affected = ">=3.0.0,<3.4.0"
 # keras2 = "unaffected"
 # ///
 """`BinaryAccuracy` and `Accuracy` ignore which samples are weighted.

@@ -9,7 +9,7 @@
 # issues = [22018, 22021]
 # fixed = 22021
 # docs = ["https://keras.io/api/layers/regularizers/"]
-# affected = "<3.14.0"
+# affected = ">=3.0.0,<3.14.0"
 # keras2 = "unaffected"
 # ///
 """The activity penalty of a layer is as many times too large as the batch has samples.

@@ -9,7 +9,7 @@
 # issues = []
 # fixed = "230777a2ce"
 # docs = ["https://keras.io/api/layers/core_layers/dense/"]
-# affected = "<3.4.0"
+# affected = ">=3.0.0,<3.4.0"
 # keras2 = "unaffected"
 # ///
 """A copy of `Dense(..., activity_regularizer=...)` trains without the penalty.

@@ -10,7 +10,7 @@
 # fixed = 18936
 # docs = ["https://keras.io/api/optimizers/adafactor/"]
 # symptom = "TypeError: can only concatenate tuple"
-# affected = { jax = "<3.0.2", torch = "<3.0.2" }
+# affected = {jax = ">=3.0.0,<3.0.2", torch = ">=3.0.0,<3.0.2"}
 # ///
 """On JAX and torch, `Adafactor` fails for every model that has a Dense layer.
 

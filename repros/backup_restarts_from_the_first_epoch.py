@@ -9,7 +9,7 @@
 # issues = []
 # fixed = "671546ab76"
 # docs = ["https://keras.io/api/callbacks/backup_and_restore/"]
-# affected = "<3.1.0"
+# affected = ">=3.0.0,<3.1.0"
 # ///
 """A training resumed by `BackupAndRestore` does all its epochs again.
 

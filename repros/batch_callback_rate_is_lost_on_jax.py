@@ -9,7 +9,7 @@
 # issues = []
 # fixed = "32bca81b81"
 # docs = ["https://keras.io/guides/writing_your_own_callbacks/"]
-# affected = { jax = "<3.0.5" }
+# affected = {jax = ">=3.0.0,<3.0.5"}
 # keras2 = "unaffected"
 # ///
 """On JAX, a callback that sets the learning rate after a batch has no effect.

@@ -10,7 +10,7 @@
 # fixed = 21422
 # docs = ["https://keras.io/api/callbacks/base_callback/"]
 # affected = { tensorflow = ">=3.0.0,<3.11.0", jax = ">=3.0.0,<3.11.0" }
-# applies = { tensorflow = ">=3.0.0", jax = ">=3.0.0", torch = [] }
+# applies = {tensorflow = ">=3.0.0", jax = ">=3.0.0"}
 # keras2 = "unaffected"
 # ///
 """With `steps_per_execution`, the end of a batch is reported with the wrong index.

@@ -9,7 +9,7 @@
 # issues = [18759, 18921]
 # fixed = 18921
 # docs = ["https://keras.io/api/layers/normalization_layers/batch_normalization/"]
-# affected = "<3.0.5"
+# affected = ">=3.0.0,<3.0.2"
 # keras2 = "unaffected"
 # ///
 """The mean of a batch is computed over its padding, too.

@@ -9,8 +9,11 @@
 # issues = []
 # introduced = 18921
 # docs = ["https://keras.io/api/layers/normalization_layers/batch_normalization/"]
-# symptom = "IndexError: ...tuple index out of range"
-# affected = {tensorflow = [], jax = ">=3.0.5", torch = ">=3.0.5"}
+# symptom = [
+#     "IndexError: ...tuple index out of range",
+#     "RuntimeError: ...TensorAccessor expected 1 dims",
+# ]
+# affected = {jax = ">=3.0.2", torch = ">=3.0.2"}
 # keras2 = "unaffected"
 # ///
 """`BatchNormalization` after `Masking` fails for series of a single value.

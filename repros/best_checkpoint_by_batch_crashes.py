@@ -12,6 +12,7 @@
 # symptom = "TypeError: 'NoneType' object is not callable"
 # affected = ">=3.11.0"
 # keras2 = "unaffected"
+# related = ["checkpoint_of_each_epoch_rejects_metric", "checkpoint_rejects_output_metric"]
 # ///
 """`ModelCheckpoint(save_best_only=True, save_freq=100)` crashes at its second look.
 

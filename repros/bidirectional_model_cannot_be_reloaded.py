@@ -13,7 +13,7 @@
 #     "ValueError: Layer ... expected 3 variables, but received 0 variables",
 # ]
 # fixed = "8200a78d85"
-# affected = "<3.3.3"
+# affected = ">=3.0.0,<3.3.3"
 # keras2 = "unaffected"
 # ///
 """A model with `Bidirectional(LSTM(...))` is saved to `.keras` and cannot be loaded.

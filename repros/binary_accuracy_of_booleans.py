@@ -10,7 +10,7 @@
 # fixed = 20782
 # docs = ["https://keras.io/api/metrics/accuracy_metrics/"]
 # symptom = "InvalidArgumentError: Value for attr 'T' of bool is not in the list"
-# affected = "<3.9.0"
+# affected = ">=3.0.0,<3.9.0"
 # keras2 = "unaffected"
 # ///
 """Predictions that were already compared with a threshold are measured wrongly.

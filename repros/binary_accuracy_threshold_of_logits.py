@@ -10,7 +10,7 @@
 # fixed = 20101
 # docs = ["https://keras.io/api/metrics/accuracy_metrics/"]
 # symptom = "ValueError: Invalid value for argument `threshold`"
-# affected = "<3.5.0"
+# affected = ">=3.0.0,<3.5.0"
 # keras2 = "unaffected"
 # ///
 """The accuracy of logits cannot be measured.

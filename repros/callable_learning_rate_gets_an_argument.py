@@ -10,7 +10,7 @@
 # fixed = 19484
 # docs = ["https://keras.io/api/optimizers/sgd/"]
 # symptom = "TypeError: ...takes 0 positional arguments but 1 was given"
-# affected = "<3.3.0"
+# affected = ">=3.0.0,<3.3.0"
 # ///
 """`SGD(learning_rate=lambda: 0.5)` fails in its first step.
 

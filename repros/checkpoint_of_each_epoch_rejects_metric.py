@@ -12,6 +12,7 @@
 # symptom = "ValueError: ModelCheckpoint callback received monitor=val_profit"
 # affected = ">=3.11.0"
 # keras2 = "unaffected"
+# related = ["best_checkpoint_by_batch_crashes", "checkpoint_rejects_output_metric"]
 # ///
 """A checkpoint of every epoch stops the training over a direction it does not need.
 

@@ -12,6 +12,7 @@
 # symptom = "ValueError: ModelCheckpoint callback received monitor=val_price_mae"
 # affected = ">=3.11.0"
 # keras2 = "unaffected"
+# related = ["best_checkpoint_by_batch_crashes", "checkpoint_of_each_epoch_rejects_metric"]
 # ///
 """`ModelCheckpoint` on a metric of one of several outputs raises at the epoch's end.
 

@@ -13,7 +13,7 @@
 #     "TypeError: A symbolic KerasTensor cannot be used as a boolean",
 #     "ValueError: Argument `input_tensors` must be a KerasTensor",
 # ]
-# affected = "<3.7.0"
+# affected = ">=3.0.0,<3.7.0"
 # keras2 = "unaffected"
 # ///
 """`clone_model(sequential, input_tensors=tensor)` raises for the documented argument.

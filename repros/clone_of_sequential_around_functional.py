@@ -15,7 +15,7 @@
 #     "ValueError: Invalid dtype: tuple",
 #     "ValueError: Cannot convert ... to a shape",
 # ]
-# affected = ["<3.3.0", ">=3.4.0,<3.5.0"]
+# affected = [">=3.0.0,<3.3.0", ">=3.4.0,<3.5.0"]
 # keras2 = "unaffected"
 # ///
 """`clone_model` raises for the plainest of transfer learning models.

@@ -9,7 +9,7 @@
 # issues = [21332]
 # fixed = 21332
 # docs = ["https://keras.io/api/callbacks/csv_logger/"]
-# affected = "<3.11.0"
+# affected = ">=3.0.0,<3.11.0"
 # keras2 = "affected"
 # ///
 """A `CSVLogger` that is used for a second `fit` drops results without a word.

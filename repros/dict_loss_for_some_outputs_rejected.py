@@ -17,6 +17,7 @@
 # affected = ">=3.5.0"
 # keras2 = "unaffected"
 # works = {workaround_none_for_the_other_output = [">=3.0.0,<3.5.0", ">=3.7.0"]}
+# related = ["dict_sample_weight_keyerror"]
 # ///
 """A dict of losses that leaves out an output is rejected.
 

@@ -11,6 +11,7 @@
 # docs = ["https://keras.io/guides/training_with_built_in_methods/"]
 # affected = ">=3.5.0,<3.7.0"
 # keras2 = "unaffected"
+# related = ["dict_targets_matched_alphabetically"]
 # ///
 """Losses given by output name are applied to the outputs in alphabetical order.
 

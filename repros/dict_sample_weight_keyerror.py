@@ -12,6 +12,7 @@
 # symptom = "KeyError: 0"
 # affected = ">=3.5.0"
 # keras2 = "unaffected"
+# related = ["dict_loss_for_some_outputs_rejected"]
 # ///
 """Sample weights by output name do not reach the outputs of a functional model.
 

@@ -10,7 +10,7 @@
 # introduced = 21275
 # fixed = 22967
 # docs = ["https://keras.io/api/callbacks/early_stopping/"]
-# affected = ["<3.7.0", ">=3.11.0,<3.15.0"]
+# affected = [">=3.0.0,<3.7.0", ">=3.11.0,<3.15.0"]
 # keras2 = "unaffected"
 # ///
 """An `EarlyStopping` that served one `fit` stops the next one too early.

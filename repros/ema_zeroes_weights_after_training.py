@@ -9,7 +9,7 @@
 # issues = [18951]
 # fixed = 18951
 # docs = ["https://keras.io/api/optimizers/"]
-# affected = {torch = "<3.0.2", jax = "<3.0.2"}
+# affected = {jax = ">=3.0.0,<3.0.2", torch = ">=3.0.0,<3.0.2"}
 # ///
 """On JAX and torch, a model trained with `use_ema=True` ends up with weights of zero.
 

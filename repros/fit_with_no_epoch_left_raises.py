@@ -10,7 +10,7 @@
 # fixed = 18640
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # symptom = "UnboundLocalError: ...training_logs"
-# affected = { jax = "<3.7.0", torch = "<3.7.0" }
+# affected = {jax = ">=3.0.0,<3.7.0", torch = ">=3.0.0,<3.7.0"}
 # keras2 = "unaffected"
 # ///
 """A script that resumes a training which was already complete crashes in `fit`.

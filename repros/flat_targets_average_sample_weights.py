@@ -9,7 +9,7 @@
 # issues = []
 # fixed = "8d58b790e4"
 # docs = ["https://keras.io/api/models/model_training_apis/"]
-# affected = "<3.0.5"
+# affected = ">=3.0.0,<3.0.5"
 # keras2 = "unaffected"
 # ///
 """Sample weights have no effect on single rows when `y` is a flat array.

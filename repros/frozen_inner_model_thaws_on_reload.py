@@ -10,8 +10,9 @@
 # fixed = "ad7f9b4e3b"
 # symptom = "ValueError: A total of ... objects could not be loaded"
 # docs = ["https://keras.io/api/models/model_saving_apis/model_saving_and_loading/"]
-# affected = "<3.2.1"
+# affected = ">=3.0.0,<3.2.1"
 # keras2 = "unaffected"
+# works = {workaround_freeze_again = {tensorflow = ">=3.2.1",jax = [">=3.0.0,<3.2.0", ">=3.2.1"],torch = [">=3.0.0,<3.2.0", ">=3.2.1"]}}
 # ///
 """Freeze the base (`base.trainable = False`), save the model, load it: the base trains.
 

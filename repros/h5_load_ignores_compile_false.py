@@ -9,7 +9,7 @@
 # issues = [19151, 19438]
 # fixed = 19438
 # docs = ["https://keras.io/api/models/model_saving_apis/model_saving_and_loading/"]
-# affected = "<3.3.0"
+# affected = ">=3.0.0,<3.3.0"
 # keras2 = "unaffected"
 # ///
 """`load_model("model.h5", compile=False)` compiles the model all the same.

@@ -15,7 +15,7 @@
 # ]
 # affected = ">=3.0.2"
 # keras2 = "unaffected"
-# works = {workaround_compile_after_loading = ["<3.0.2", ">=3.3.0"]}
+# works = {workaround_compile_after_loading = [">=3.0.0,<3.0.2", ">=3.3.0"]}
 # ///
 """`compile(loss="mse")`, save to `.h5`, load: "Could not locate function 'mse'".
 

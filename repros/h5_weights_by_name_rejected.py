@@ -12,7 +12,7 @@
 #     "https://keras.io/api/models/model_saving_apis/weights_saving_and_loading/",
 # ]
 # symptom = "ValueError: Weight count mismatch for top-level weights of model"
-# affected = "<3.8.0"
+# affected = ">=3.0.0,<3.8.0"
 # keras2 = "unaffected"
 # ///
 """`load_weights("model.h5", by_name=True)` raises for every model that has a layer.

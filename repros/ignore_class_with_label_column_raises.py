@@ -10,7 +10,7 @@
 # fixed = 19838
 # docs = ["https://keras.io/api/losses/probabilistic_losses/"]
 # symptom = "ValueError: Arguments `target` and `output` must have the same shape"
-# affected = "<3.4.0"
+# affected = ">=3.0.0,<3.4.0"
 # keras2 = "unaffected"
 # ///
 """Labels of shape `(samples, 1)` cannot be used with `ignore_class`.

@@ -9,7 +9,7 @@
 # issues = [21233]
 # fixed = 21233
 # docs = ["https://keras.io/api/optimizers/loss_scale_optimizer/"]
-# affected = "<3.10.0"
+# affected = ">=3.0.0,<3.10.0"
 # ///
 """A `loss_scale_factor` in the inner optimizer makes all updates too small.
 

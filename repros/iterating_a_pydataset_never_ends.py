@@ -10,7 +10,7 @@
 # introduced = 19624
 # fixed = 21330
 # docs = ["https://keras.io/api/utils/python_utils/"]
-# affected = ">=3.3.0,<3.11.0"
+# affected = ">=3.3.3,<3.11.0"
 # keras2 = "unaffected"
 # ///
 """`for batch in dataset` goes round for ever, or past the end of the data.

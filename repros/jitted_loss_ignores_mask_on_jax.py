@@ -9,7 +9,7 @@
 # issues = []
 # fixed = "5b1fca14fc"
 # docs = ["https://keras.io/guides/understanding_masking_and_padding/"]
-# affected = {tensorflow = [], jax = "<3.6.0", torch = []}
+# affected = {jax = ">=3.0.0,<3.6.0"}
 # keras2 = "unaffected"
 # ///
 """JAX trains on the padding of sequences, the other backends do not.

@@ -10,6 +10,7 @@
 # docs = ["https://keras.io/api/callbacks/lambda_callback/", "https://keras.io/guides/writing_your_own_callbacks/"]
 # affected = { jax = ">=3.0.0" }
 # keras2 = "unaffected"
+# works = {workaround_subclass_and_its_model = {tensorflow = ">=3.0.0",jax = ">=3.0.5",torch = ">=3.0.0"}}
 # ///
 """On JAX, a learning rate that a function sets in `fit` is dropped without a word.
 

@@ -10,7 +10,7 @@
 # fixed = 19522
 # docs = ["https://github.com/keras-team/keras/releases/tag/v3.3.0"]
 # announced = "https://github.com/keras-team/keras/releases/tag/v3.3.0"
-# affected = "<3.3.0"
+# affected = ">=3.0.0,<3.3.0"
 # keras2 = "unaffected"
 # related = ["nested_model_own_metric_is_dropped"]
 # ///

@@ -9,7 +9,7 @@
 # issues = [20901]
 # fixed = 20901
 # docs = ["https://keras.io/api/optimizers/loss_scale_optimizer/", "https://keras.io/api/optimizers/"]
-# affected = "<3.9.0"
+# affected = ">=3.0.0,<3.9.0"
 # ///
 """Under mixed precision `model.optimizer.iterations` never counts.
 

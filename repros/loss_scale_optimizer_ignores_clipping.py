@@ -9,7 +9,7 @@
 # issues = [21706]
 # fixed = 21706
 # docs = ["https://keras.io/api/optimizers/loss_scale_optimizer/"]
-# affected = "<3.12.0"
+# affected = ">=3.0.0,<3.12.0"
 # ///
 """`LossScaleOptimizer(inner, clipvalue=0.25)` does not clip.
 

@@ -13,7 +13,7 @@
 #     "InvalidArgumentError: ...does not index into shape",
 #     "IndexError: index 255 is out of bounds",
 # ]
-# affected = {tensorflow = "<3.15.0", jax = [], torch = "<3.15.0"}
+# affected = {tensorflow = ">=3.0.0,<3.15.0", torch = ">=3.0.0,<3.15.0"}
 # ///
 """The "void" label 255 of segmentation masks stops training, but not on JAX.
 

@@ -9,7 +9,7 @@
 # issues = [19162]
 # fixed = 19162
 # docs = ["https://keras.io/api/metrics/reduction_metrics/"]
-# affected = "<3.0.5"
+# affected = ">=3.0.0,<3.0.5"
 # keras2 = "unaffected"
 # ///
 """The weighted mean of 1 and 3 is minus forty million, when the weights are negative.

@@ -9,7 +9,7 @@
 # issues = [19685]
 # fixed = 19685
 # docs = ["https://keras.io/guides/understanding_masking_and_padding/"]
-# affected = "<3.4.0"
+# affected = ">=3.0.0,<3.4.0"
 # keras2 = "unaffected"
 # ///
 """After a residual connection, padding counts again.

@@ -10,7 +10,7 @@
 # fixed = 21694
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # symptom = "ValueError: In the dict argument ..., key ... does not correspond"
-# affected = "<3.12.0"
+# affected = ">=3.0.0,<3.12.0"
 # ///
 """Metrics for a model with a dict of outputs must be given by layer names.
 

@@ -10,7 +10,7 @@
 # introduced = 22308
 # fixed = 22663
 # docs = ["https://keras.io/guides/training_with_built_in_methods/"]
-# affected = ">=3.14.0,<3.15.0"
+# affected = ">=3.14.0,<3.14.1"
 # keras2 = "unaffected"
 # ///
 """Metrics compare each output with the target of another output.

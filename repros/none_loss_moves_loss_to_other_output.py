@@ -10,7 +10,7 @@
 # fixed = 20358
 # docs = ["https://keras.io/guides/training_with_built_in_methods/"]
 # symptom = "ValueError: No loss to compute"
-# affected = "<3.7.0"
+# affected = ">=3.0.0,<3.7.0"
 # keras2 = "unaffected"
 # ///
 """`loss=[None, "mse"]` trains the first output, not the second.

@@ -10,6 +10,7 @@
 # introduced = 18978
 # docs = ["https://keras.io/api/callbacks/swap_ema_weights/"]
 # affected = ">=3.0.3"
+# applies = ">=3.0.3"
 # ///
 """`model.predict(x, callbacks=[SwapEMAWeights()])` does not give the weights back.
 

@@ -9,7 +9,7 @@
 # issues = [21118]
 # fixed = 21275
 # docs = ["https://keras.io/api/callbacks/reduce_lr_on_plateau/"]
-# affected = "<3.11.0"
+# affected = ">=3.0.0,<3.11.0"
 # keras2 = "affected"
 # ///
 """`ReduceLROnPlateau(monitor="val_auc")` cuts the learning rate while the AUC grows.

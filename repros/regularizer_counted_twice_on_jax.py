@@ -9,7 +9,7 @@
 # issues = [18960]
 # fixed = "b37be22bb1"
 # docs = ["https://keras.io/api/layers/regularizers/"]
-# affected = { jax = "<3.2.0" }
+# affected = {jax = ">=3.0.0,<3.2.0"}
 # keras2 = "unaffected"
 # ///
 """On JAX a `kernel_regularizer` of 0.5 acts like one of 1.0.

@@ -9,7 +9,7 @@
 # issues = []
 # fixed = "37d7900877"
 # docs = ["https://keras.io/api/optimizers/"]
-# affected = "<3.3.0"
+# affected = ">=3.0.0,<3.3.0"
 # ///
 """A model whose optimizer got its schedule by assignment loses the optimizer's state.
 

@@ -13,7 +13,7 @@
 #     "ConcretizationTypeError: Abstract tracer value encountered",
 #     "NotImplementedError: Cannot convert a symbolic tf.Tensor",
 # ]
-# affected = {tensorflow = "<3.4.0", jax = "<3.12.0", torch = []}
+# affected = {tensorflow = ">=3.0.0,<3.4.0", jax = ">=3.0.0,<3.12.0"}
 # keras2 = "unaffected"
 # ///
 """A metric that the documentation shows in `compile()` stops the training.

@@ -9,7 +9,7 @@
 # issues = [20390, 20394]
 # fixed = 20396
 # docs = ["https://keras.io/api/models/model_training_apis/"]
-# affected = ">=3.0.0,<3.7.0"
+# affected = {tensorflow = ">=3.0.0,<3.7.0", jax = ">=3.0.5,<3.7.0", torch = ">=3.0.0,<3.7.0"}
 # keras2 = "unaffected"
 # ///
 """Each time the data run out, an epoch of `fit` trains on nothing and logs a loss of 0.

@@ -10,7 +10,7 @@
 # fixed = 20396
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = { tensorflow = ">=3.0.0,<3.7.0" }
-# applies = { tensorflow = ">=3.0.0", jax = ">=3.0.0", torch = [] }
+# applies = {tensorflow = ">=3.0.0", jax = ">=3.0.0"}
 # keras2 = "unaffected"
 # ///
 """With `steps_per_execution`, the batches that do not fill an execution are lost.

@@ -10,7 +10,7 @@
 # fixed = 21019
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # symptom = "TypeError: 'NoneType' object is not callable"
-# affected = { jax = "<3.10.0" }
+# affected = {jax = ">=3.0.0,<3.10.0"}
 # keras2 = "unaffected"
 # ///
 """On JAX, a `fit` that is interrupted takes the model's weights with it.

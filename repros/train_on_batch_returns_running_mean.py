@@ -9,7 +9,7 @@
 # issues = [22596]
 # fixed = 22617
 # docs = ["https://keras.io/api/models/model_training_apis/"]
-# affected = ">=3.0.0,<3.14.0"
+# affected = ">=3.0.0,<3.15.0"
 # keras2 = "unaffected"
 # ///
 """`train_on_batch` and `test_on_batch` return a running mean over all calls so far.

@@ -8,7 +8,7 @@
 # area = "masking"
 # issues = []
 # docs = ["https://keras.io/guides/understanding_masking_and_padding/"]
-# affected = {tensorflow = "<3.12.0", jax = ">=3.0.0", torch = "<3.12.0"}
+# affected = {tensorflow = ">=3.0.0,<3.12.0", jax = ">=3.0.0", torch = ">=3.0.0,<3.12.0"}
 # keras2 = "unaffected"
 # ///
 """On JAX, the accuracy of padded sequences is too low in training, and right after it.

@@ -9,7 +9,7 @@
 # issues = [20119]
 # fixed = 20120
 # docs = ["https://keras.io/guides/serialization_and_saving/"]
-# affected = "<3.6.0"
+# affected = ">=3.0.0,<3.6.0"
 # ///
 """A model that returns a tuple returns a list after a config round trip.
 

@@ -10,7 +10,7 @@
 # fixed = "088f0fcf09"
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # symptom = "ValueError: Argument `validation_split` is only supported for tensors"
-# affected = { torch = ">=3.0.0,<3.0.5" }
+# affected = {jax = ">=3.0.0,<3.0.5", torch = ">=3.0.0,<3.0.5"}
 # ///
 """`fit(tensor, tensor, validation_split=...)` raises on torch.
 

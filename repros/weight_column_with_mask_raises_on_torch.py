@@ -9,7 +9,7 @@
 # issues = []
 # docs = ["https://keras.io/api/losses/"]
 # symptom = "RuntimeError: output with shape ... doesn't match the broadcast shape"
-# affected = {tensorflow = [], jax = [], torch = ">=3.0.0"}
+# affected = {torch = ">=3.0.0"}
 # ///
 """Masked sequences with one weight per sample cannot be trained on torch.
 

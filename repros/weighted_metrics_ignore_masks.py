@@ -9,7 +9,7 @@
 # issues = [21569]
 # fixed = 21569
 # docs = ["https://keras.io/guides/understanding_masking_and_padding/"]
-# affected = "<3.12.0"
+# affected = ">=3.0.0,<3.12.0"
 # keras2 = "unaffected"
 # ///
 """Padding is left out of the loss, but counts in the accuracy.

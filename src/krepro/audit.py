@@ -107,7 +107,8 @@ def _teeth(report: Report, repro: Repro, patches: Path) -> Iterator[Finding]:
 def _slow(report: Report, repro: Repro) -> Iterator[Finding]:
     quickest: dict[str, float] = {}
     for cell, other, found in report.measured():
-        if other.id == repro.id and found.runs:
+        reference = report.matrix.find_stack(cell.stack).subject
+        if other.id == repro.id and found.runs and not reference:
             seconds = min(found.seconds, quickest.get(cell.stack, found.seconds))
             quickest[cell.stack] = seconds
     for stack, seconds in quickest.items():
