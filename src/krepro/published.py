@@ -21,6 +21,7 @@ from krepro.verdict import Verdict
 FOLDER = "results"
 README = "README.md"
 PICTURE = "docs/matrix.png"
+COUNTS = "docs/releases.png"
 FINDINGS = "docs/findings.md"
 BEGIN = "<!-- krepro publish: begin -->\n"
 END = "<!-- krepro publish: end -->\n"
@@ -76,6 +77,9 @@ def write(project: Project, report: Report) -> Iterable[Path]:
     drawing.parent.mkdir(exist_ok=True)
     picture.write(shown, drawing)
     yield drawing
+    counts = project.folder / COUNTS
+    picture.write_counts(shown, counts)
+    yield counts
     page = project.folder / FINDINGS
     write_atomically(page, markdown.findings(shown).encode())
     yield page

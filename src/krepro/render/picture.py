@@ -1,11 +1,15 @@
-"""A report as a picture: a band per repro, in it a stripe per backend, a column per release."""
+"""A report as pictures: a band per repro and a column per release, or counts per release."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+
+from packaging.version import Version
 
 from krepro.render.text import by_area
 from krepro.report import Report
+from krepro.repro import Repro
 from krepro.verdict import Verdict
 
 # Told apart by the colour-blind too (Okabe and Ito); unknown is hatched, never a colour.
@@ -19,6 +23,77 @@ LABELS = {
     Verdict.UNAFFECTED: "unaffected",
     Verdict.NOT_APPLICABLE: "the release lacks the feature",
 }
+
+
+# Paul Tol's "muted" scheme, told apart by the colour-blind too; then once more, hatched.
+AREA_COLOURS = (
+    "#332288",
+    "#88ccee",
+    "#44aa99",
+    "#117733",
+    "#999933",
+    "#ddcc77",
+    "#cc6677",
+    "#882255",
+    "#aa4499",
+)
+
+
+def write_counts(report: Report, path: Path) -> None:
+    """Write how many entries affect each release on at least one backend, by area.
+
+    Raises:
+        ImportError: matplotlib is not installed (``pip install krepro[picture]``).
+    """
+    import matplotlib as mpl  # noqa: PLC0415  Heavy, and needed here alone.
+
+    mpl.use("Agg")
+    mpl.rcParams.update({"svg.hashsalt": "krepro", "font.size": 8, "hatch.linewidth": 0.6})
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
+    releases = report.releases
+    figure, axes = plt.subplots(figsize=(10, 3.8))
+    bottom = [0] * len(releases)
+    for number, (area, repros) in enumerate(by_area(report)):
+        counts = [affecting(report, repros, release) for release in releases]
+        axes.bar(
+            range(len(releases)),
+            counts,
+            bottom=bottom,
+            width=0.85,
+            color=AREA_COLOURS[number % len(AREA_COLOURS)],
+            hatch="///" if number >= len(AREA_COLOURS) else None,
+            edgecolor="white",
+            linewidth=0.3,
+            label=area,
+        )
+        bottom = [old + new for old, new in zip(bottom, counts, strict=True)]
+    for column, total in enumerate(bottom):
+        axes.text(column, total + 0.5, str(total), ha="center", va="bottom", fontsize=6.5)
+    axes.set_xticks(range(len(releases)), [str(r) for r in releases], rotation=90)
+    axes.set(
+        xlim=(-0.6, len(releases) - 0.4),
+        ylim=(0, max(bottom) * 1.08),
+        ylabel="entries affected",
+    )
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles[::-1], labels[::-1], loc="center right", frameon=False, fontsize=8
+    )
+    figure.tight_layout(rect=(0, 0, 0.88, 1))
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def affecting(report: Report, repros: Sequence[Repro], release: Version) -> int:
+    """Return how many repros affect a release on at least one backend."""
+    stacks = [stack for stack in report.stacks if not stack.subject]
+    return sum(
+        any(report.row(repro, s).get(release) is Verdict.AFFECTED for s in stacks)
+        for repro in repros
+    )
 
 
 def write(report: Report, path: Path) -> None:
