@@ -34,7 +34,7 @@ def one_line(text: str) -> str:
         (["matrix", "-k", "nothing_like_it"], "no repro is meant"),
         (["matrix", "-k", "and and"], "'and and' is not an expression"),
         (["run", "adds_wrongly", "-s", "fake", "-r", ">=9"], "means 8 releases: name one"),
-        (["run", "repros", "-s", "fake", "-r", "9.0.0"], "means 15 repros: name one"),
+        (["run", "repros", "-s", "fake", "-r", "9.0.0"], "repros: name one"),
         (["matrix", "-o", "no/such/folder/report.txt"], "its folder cannot be written to"),
         (["prune", "--max-size", "much"], "'much' is no size"),
         (["new", "Bad-Name"], "'Bad-Name' is no name for a repro"),
