@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -205,6 +206,26 @@ def test_an_index_out_of_reach_is_a_network_failure(fake: Fake, tmp_path: Path) 
 )
 def test_what_uv_says_tells_the_cause(said: str, verdict: Verdict) -> None:
     assert installer.cause_of(said) is verdict
+
+
+def test_uv_is_looked_for_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPython 3.11's sysconfig gives nothing to a second thread that asks too early."""
+    inside = threading.Semaphore(1)
+    alone = []
+
+    def find_uv_bin() -> str:
+        alone.append(inside.acquire(blocking=False))
+        time.sleep(0.01)
+        inside.release()
+        return "uv"
+
+    monkeypatch.setattr(installer.uv, "find_uv_bin", find_uv_bin)
+    threads = [threading.Thread(target=installer.find_uv) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert alone == [True] * 8
 
 
 def test_what_the_environment_did_is_tried_again(fake: Fake) -> None:

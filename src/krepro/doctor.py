@@ -8,12 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import uv
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from krepro import overlay
+from krepro import installer, overlay
 from krepro import stack as stacks
 from krepro.home import Home, remove, sizes_bytes
 from krepro.project import Project
@@ -60,7 +59,7 @@ def examine(home: Home, project: Project, console: Console) -> bool:
     line(True, "cache folder", f"{home.path}, {human(sum(sizes.values()))}")
     for room, size in sizes.items():
         line(True, f"  {room.name}", human(size))
-    line(True, "uv", uv.find_uv_bin())
+    line(True, "uv", installer.find_uv())
     line(True, "isolation", "fork" if stacks.fork_is_safe() else "process")
     home.path.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(home.path).free

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -73,6 +74,16 @@ def environment(home: Home) -> dict[str, str]:
     return variables
 
 
+def find_uv() -> str:
+    """Return uv's executable, from one thread at a time.
+
+    It reads sysconfig's variables, and in CPython 3.11 a thread that asks for them while
+    another one reads them for the first time gets none.
+    """
+    with _FINDING:
+        return str(uv.find_uv_bin())
+
+
 def run_uv(home: Home, *arguments: str, configured: bool = False) -> str:
     """Run uv and return what it printed.
 
@@ -82,7 +93,7 @@ def run_uv(home: Home, *arguments: str, configured: bool = False) -> str:
         InstallError: uv failed.
     """
     options = ["--quiet"] if configured else ["--quiet", "--no-config"]
-    command = [uv.find_uv_bin(), *options, *arguments]
+    command = [find_uv(), *options, *arguments]
     process = subprocess.Popen(
         command,
         env=environment(home),
@@ -104,6 +115,7 @@ def run_uv(home: Home, *arguments: str, configured: bool = False) -> str:
     return out
 
 
+_FINDING = threading.Lock()
 _RUNNING: set[subprocess.Popen[str]] = set()
 
 
