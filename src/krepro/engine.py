@@ -34,6 +34,8 @@ from krepro.zygote import Events, Zygote, fresh_cell
 
 ISOLATIONS = (BATCH, FORK, PROCESS)
 UNRESOLVED = "unresolved"
+# The key of a script's record, which no repro's id can be.
+SCRIPT = "<script>"
 # Verdicts come in quick succession; they are written when a cell pauses, or after a while.
 PAUSE_S, KEEP_S = 0.2, 1.0
 
@@ -303,37 +305,57 @@ class Engine:
         scratch: Path,
         *,
         fresh: bool = False,
+        patience: float = 0.0,
         **changes: Any,
     ) -> dict[str, dict[str, Any]]:
-        """Run repros in a cell, in this order, and return what each said; store nothing.
+        """Run repros, or a script, in a cell, and return what each said; store nothing.
 
         Args:
             cell: where to run.
-            repros: what to run.
+            repros: what to run, in this order.
             scratch: the working folder, from ``room``.
             fresh: in fresh processes, not in forks of a warm one.
+            patience: how long the cell may say nothing, in seconds; by default, longer than its
+                limits take.
             changes: fields of the job that are not as a run of the matrix has them.
+
+        Returns:
+            The records by id; that of a script under ``SCRIPT``. What is missing was not said:
+            the cell died or hung.
 
         Raises:
             InstallError: the cell has no environment.
+            Stopped: the run is to end.
         """
         environment = self.environment(self.matrix.find_stack(cell.stack))
         job = dataclasses.replace(self._job(cell, environment, repros, scratch), **changes)
         found: dict[str, dict[str, Any]] = {}
         way = (
             fresh_cell(environment, scratch, job)
-            if fresh
+            if fresh or self.options.isolation == PROCESS
             else self._zygote(environment, cell, scratch).cell(job)
         )
+        group = 0
         with way as events:
-            patience = patience_s(job, repros)
-            while event := events.next(patience, self.stop):
-                if event["event"] == "repro":
-                    found[event["id"]] = event["record"]
-                if event["event"] == "untestable":
-                    raise InstallError(Verdict(event["verdict"]), event["message"])
-                if event["event"] == "done":
-                    break
+            try:
+                while event := events.next(patience or patience_s(job, repros), self.stop):
+                    if event["event"] == "started":
+                        group = event["pid"]
+                        self._groups.add(group)
+                    if event["event"] == "repro":
+                        found[event["id"]] = event["record"]
+                    if event["event"] == "script":
+                        found[SCRIPT] = event["record"]
+                    if event["event"] == "untestable":
+                        raise InstallError(Verdict(event["verdict"]), event["message"])
+                    if event["event"] == "done":
+                        break
+            finally:
+                if group:
+                    kill_tree(group)
+                    self._groups.discard(group)
+        if self.stop.is_set():
+            raise Stopped
         return found
 
     def _measure(self, cell: Cell, repros: Sequence[Repro], scratch: Path) -> None:

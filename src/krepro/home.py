@@ -43,6 +43,11 @@ class Home:
         return self.path / "results"
 
     @property
+    def sightings(self) -> Path:
+        """How runs of searches ended, by what was run and where."""
+        return self.path / "sightings"
+
+    @property
     def downloads(self) -> Path:
         """What uv downloaded, hard-linked into the environments."""
         return self.path / "uv"
@@ -55,7 +60,14 @@ class Home:
     @property
     def rooms(self) -> tuple[Path, ...]:
         """Every folder in here."""
-        return self.stacks, self.overlays, self.results, self.downloads, self.scratch
+        return (
+            self.stacks,
+            self.overlays,
+            self.results,
+            self.sightings,
+            self.downloads,
+            self.scratch,
+        )
 
     def lock(self, name: str) -> FileLock:
         """Return a lock that runs of krepro share, by name."""

@@ -25,6 +25,7 @@ from typing import Any
 
 from packaging.version import Version
 
+from krepro.cell.script import Script
 from krepro.cell.supervise import (
     Ending,
     Limits,
@@ -49,7 +50,12 @@ TO_CONFIRM = tuple(v.value for v in (Verdict.CRASH, Verdict.TIMEOUT, Verdict.OOM
 
 @dataclass(frozen=True)
 class Job:
-    """What a cell is asked to do."""
+    """What a cell is asked to do: run repros, or a user's script.
+
+    ``only`` names the functions of the repros that run (all, where there is none); ``confirm``
+    has a crash or a time-out come again in a fresh process before it is believed; ``trace`` is
+    the file for what the run called.
+    """
 
     overlay: Path
     release: str
@@ -63,6 +69,10 @@ class Job:
     retries: int = 2
     batch: bool = False
     rounds: int = 1
+    script: Script | None = None
+    only: tuple[str, ...] = ()
+    confirm: bool = True
+    trace: Path | None = None
 
     @classmethod
     def from_json(cls, text: str) -> Job:
@@ -75,6 +85,9 @@ class Job:
                 "scratch": Path(table["scratch"]),
                 "repros": tuple(Path(path) for path in table["repros"]),
                 "limits": Limits(**table["limits"]),
+                "only": tuple(table["only"]),
+                "trace": table["trace"] and Path(table["trace"]),
+                "script": table["script"] and Script.from_table(table["script"]),
             }
         )
 
@@ -117,7 +130,7 @@ class Cell:
 
         This process must be a fork of a zygote: it does not come back to what it was.
         """
-        from krepro.cell import identity, session
+        from krepro.cell import identity, script, session, trace
 
         job = self.job
         before = set(sys.modules)
@@ -133,6 +146,8 @@ class Cell:
         loaded = [name for name in sys.modules if name not in before]
         modules = [m for m in loaded if m.partition(".")[0] not in KERAS_NAMES]
         self.events.tell("imported", identity=found, seconds=seconds, modules=modules)
+        if job.trace:
+            trace.start(job.overlay, job.trace)
         # What is here now is never garbage; a collection in a child need not look at it.
         gc.collect()
         gc.freeze()
@@ -148,26 +163,38 @@ class Cell:
             for path in left:
                 self.run_repro(path, start_of([path], None))
 
+        if given := job.script:
+            self.run_script(forked(lambda fd: script.run(given, fd)))
         if job.repros:
-            session.run_in_forks(job.repros[0].parent, run_each)
+            session.run_in_forks(job.repros[0].parent, run_each, job.only)
         self.events.tell("done")
 
     def run_fresh(self) -> None:
         """Run every repro in a fresh interpreter, once one has shown that Keras imports."""
-        probe = self._supervise(fresh_process(self.job, None), self._limits(None))
-        record = to_record(probe, self._limits(None))
+        nothing = fresh_process(replace(self.job, repros=(), script=None))
+        limits = replace(self._limits(None), timeout_s=self.job.import_timeout_s)
+        probe = self._supervise(nothing, limits)
+        record = to_record(probe, limits)
         if probe.status < 0 or probe.limit:
-            probe = self._supervise(fresh_process(self.job, None), self._limits(None))
-            record = to_record(probe, self._limits(None))
+            probe = self._supervise(nothing, limits)
+            record = to_record(probe, limits)
         if "identity" not in record:
             self._import_failed(str(record["message"]))
             return
         self.events.tell(
             "imported", identity=record["identity"], seconds=probe.seconds, modules=[]
         )
+        if self.job.script:
+            self.run_script(None)
         for path in self.job.repros:
             self.run_repro(path, None)
         self.events.tell("done")
+
+    def run_script(self, start: Start | None) -> None:
+        """Run the user's script as often as asked, and tell how each run ended."""
+        for _ in range(max(1, self.job.repeat)):
+            record = self._run_confirmed(None, start)
+            self.events.tell("script", record=record)
 
     def _import_failed(self, message: str) -> None:
         self.events.tell(
@@ -251,31 +278,32 @@ class Cell:
     def _tell(self, repro: Repro, record: dict[str, Any]) -> None:
         self.events.tell("repro", id=repro.id, source=repro.source_hash, record=record)
 
-    def _run_confirmed(self, repro: Repro, start: Start | None) -> dict[str, Any]:
-        """Run a repro once; believe a crash or a time-out only if it comes again."""
+    def _run_confirmed(self, repro: Repro | None, start: Start | None) -> dict[str, Any]:
+        """Run a repro or the script; believe a crash or a time-out only if it comes again."""
         record = self._run_once(repro, start)
-        if record["verdict"] not in TO_CONFIRM:
+        if record.get("verdict") not in TO_CONFIRM or not self.job.confirm:
             return record
         again = self._run_once(repro, None)
-        if again["verdict"] == record["verdict"]:
+        if again.get("verdict") == record["verdict"]:
             return again
         # The fork may be to blame; one more fresh run tells that from a flaky crash.
         last = self._run_once(repro, None)
         return agreed([again, last])
 
-    def _run_once(self, repro: Repro, start: Start | None) -> dict[str, Any]:
-        """Run a repro in a fork where ``start`` makes one, else in a fresh process."""
+    def _run_once(self, repro: Repro | None, start: Start | None) -> dict[str, Any]:
+        """Run a repro or the script in a fork where ``start`` makes one, else in a fresh process."""
         limits = self._limits(repro, fresh=start is None)
-        record = to_record(
-            self._supervise(start or fresh_process(self.job, repro), limits), limits
-        )
+        fresh = fresh_process(replace(self.job, repros=(repro.path,) if repro else ()))
+        record = to_record(self._supervise(start or fresh, limits), limits)
         record.pop("identity", None)
         record["isolation"] = FORK if start else PROCESS
         return record
 
     def _limits(self, repro: Repro | None, *, fresh: bool = True) -> Limits:
         given = self.job.limits
-        timeout_s = (repro.timeout_s or given.timeout_s) if repro else 0.0
+        timeout_s = given.timeout_s if repro or self.job.script else 0.0
+        if repro and repro.timeout_s:
+            timeout_s = repro.timeout_s
         return Limits(
             timeout_s=timeout_s + (self.job.import_timeout_s if fresh else 0.0),
             memory_mb=(repro and repro.memory_mb) or given.memory_mb,
@@ -304,7 +332,7 @@ def agreed(records: list[dict[str, Any]]) -> dict[str, Any]:
     Where they disagree on the repro or on a workaround, that one is flaky.
     """
     record = dict(records[0])
-    verdict = flaky_or_none([r["verdict"] for r in records])
+    verdict = flaky_or_none([r.get("verdict", "none") for r in records])
     if verdict:
         record.update(verdict)
     works = [r.get("workarounds", {}) for r in records]
@@ -332,9 +360,9 @@ def flaky_or_none(verdicts: list[str]) -> dict[str, str] | None:
 def is_surprising(job: Job, repro: Repro, record: Mapping[str, Any]) -> bool:
     """Whether a verdict should be doubted: it is known, and not the declared one."""
     verdict = Verdict(record["verdict"])
-    release = Version(job.release)
-    if verdict.untestable:
+    if verdict.untestable or not job.release:
         return False
+    release = Version(job.release)
     return verdict is not repro.expected(release, job.backend) or any(
         not repro.workaround_as_declared(
             name, release, job.backend, Verdict(found["verdict"])
@@ -364,13 +392,16 @@ def to_record(ending: Ending, limits: Limits) -> dict[str, Any]:
     return {**record, "seconds": ending.seconds, "output": ending.output}
 
 
-def fresh_process(job: Job, repro: Repro | None) -> Start:
-    """Return a way to start a repro, or just the import of Keras, in a fresh interpreter."""
-    alone = replace(job, repros=(repro.path,) if repro else ()).to_json()
+def fresh_process(job: Job) -> Start:
+    """Return a way to do a job of one repro, of a script, or of neither, in a fresh interpreter.
+
+    Of neither: it only imports Keras.
+    """
+    data = job.to_json()
 
     def start(record_fd: int, output_fd: int, folder: Path) -> int:
         process = subprocess.Popen(
-            [*own_command(LONE), str(record_fd), alone],
+            [*own_command(LONE), str(record_fd), data],
             stdin=subprocess.DEVNULL,
             stdout=output_fd,
             stderr=output_fd,
@@ -381,6 +412,23 @@ def fresh_process(job: Job, repro: Repro | None) -> Start:
         # Reaped by its process id; without this, subprocess would wait for it too.
         process.returncode = 0
         return process.pid
+
+    return start
+
+
+def forked(run: Callable[[int], None]) -> Start:
+    """Return a way to start a function in a fork of this process; it does not return there."""
+
+    def start(record_fd: int, output_fd: int, folder: Path) -> int:
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            into_child(output_fd, folder)
+            run(record_fd)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        os._exit(70)
 
     return start
 

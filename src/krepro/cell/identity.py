@@ -35,7 +35,7 @@ def import_keras(
 
     Args:
         overlay: the folder that holds the release.
-        release: the version asked for.
+        release: the version asked for; empty for a commit, which says one of its own.
         backend: the backend asked for.
         backend_version: the version of it that the stack was made with.
 
@@ -57,7 +57,7 @@ def import_keras(
     else:
         keras = importlib.import_module("keras")
     found = identity()
-    if found["keras"] != release:
+    if release and found["keras"] != release:
         raise NotAsAsked(f"asked for keras {release}, got {found['keras']}")
     if not Path(str(keras.__file__)).resolve().is_relative_to(overlay.resolve()):
         raise NotAsAsked(f"asked for keras from {overlay}, got {found['keras_file']}")

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from krepro.cell import identity, session
+from krepro.cell import identity, script, session
 from krepro.cell.cell import Job
 from krepro.cell.supervise import die_with_parent
 from krepro.verdict import Verdict
@@ -29,8 +29,10 @@ def main() -> None:
         record = {"verdict": Verdict.IMPORT.value, "message": message}
         os.write(record_fd, json.dumps(record).encode())
         raise
+    if job.script:
+        script.run(job.script, record_fd, identity=found)
     if job.repros:
-        session.run_alone(job.repros[0], record_fd, identity=found)
+        session.run_alone(job.repros[0], record_fd, job.only, identity=found)
     # A verdict of the import alone, for the one who asks whether Keras imports at all.
     os.write(record_fd, json.dumps({"verdict": "", "identity": found}).encode())
 

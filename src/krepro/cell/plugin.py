@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import unittest
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
+from krepro.cell.failure import describe
 from krepro.cell.identity import identity
 from krepro.cell.judge import judge, one_line, text_of
 from krepro.repro import Repro, ReproError, is_repro, read_repro
@@ -32,13 +33,16 @@ class Finding:
     verdict: Verdict
     message: str = ""
     seconds: float = 0.0
+    failure: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the finding in the form that results store."""
+        """Return the finding as plain data; results store all of it but the failure."""
+        failed = {"failure": self.failure} if self.failure else {}
         return {
             "verdict": self.verdict.value,
             "message": self.message,
             "seconds": round(self.seconds, 4),
+            **failed,
         }
 
 
@@ -70,8 +74,10 @@ class Record:
 
     def as_json(self) -> dict[str, Any]:
         """Return the record in the form that results store."""
+        whole = self.verdict().as_json()
+        whole.pop("failure", None)
         return {
-            **self.verdict().as_json(),
+            **whole,
             "tests": {name: f.as_json() for name, f in self.tests.items()},
             "workarounds": {name: f.as_json() for name, f in self.workarounds.items()},
         }
@@ -124,8 +130,9 @@ def keras_failure() -> str:
 class Recorder:
     """Judges every test of every repro and remembers what each said."""
 
-    def __init__(self) -> None:
-        """Start with nothing recorded."""
+    def __init__(self, functions: Collection[str] = ()) -> None:
+        """Start with nothing recorded; where functions are named, only they are asked."""
+        self.functions = functions
         self.records: dict[Path, Record] = {}
         self.repros: dict[Path, Repro] = {}
 
@@ -139,7 +146,8 @@ class Recorder:
         if repro and record.whole is None:
             ran = {name.partition("[")[0] for name in (*record.tests, *record.workarounds)}
             for name in (*repro.tests, *repro.workarounds):
-                if name not in ran:
+                asked = name in self.functions or not self.functions
+                if asked and name not in ran:
                     record.add(name, Finding(Verdict.ERROR, "it did not run to its end"))
         return record
 
@@ -170,7 +178,8 @@ class Recorder:
             skipped=isinstance(error, pytest.skip.Exception),
         )
         message = one_line(f"{type(error).__name__}: {text_of(error)}") if error else ""
-        finding = Finding(verdict, message, call.duration)
+        failed = describe(error, [module.path]) if error else None
+        finding = Finding(verdict, message, call.duration, failed)
         record = self.record_of(module.path)
         known = record.found(item.name)
         if known is None or combine([known.verdict, verdict]) is verdict:

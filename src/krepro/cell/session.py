@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from krepro.cell import plugin
+from krepro.cell import plugin, trace
 from krepro.cell.cell import into_child
 from krepro.cell.world import World
 
@@ -41,6 +41,12 @@ class Only:
     """Lets pytest look at the files that were asked for, not at their neighbours."""
 
     repros: Collection[Path] = ()
+    functions: Collection[str] = ()
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave out functions that were not asked for, where some were."""
+        if self.functions:
+            items[:] = [i for i in items if i.name.partition("[")[0] in self.functions]
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Leave out files that were not asked for."""
@@ -149,13 +155,16 @@ class InTurn:
         os.read(self._fd, 1)
 
 
-def run_in_forks(folder: Path, run_each: Callable[[StartOf], None]) -> None:
+def run_in_forks(
+    folder: Path, run_each: Callable[[StartOf], None], functions: Collection[str] = ()
+) -> None:
     """Configure pytest once for a folder, then fork as often as ``run_each`` asks for.
 
-    Does not return in the forks.
+    Does not return in the forks. Where functions are named, only they run.
     """
-    recorder = plugin.Recorder()
+    recorder = plugin.Recorder(functions)
     forks = Forks(run_each, recorder)
+    forks.functions = functions
     here = os.getpid()
     try:
         pytest.main(arguments_for(folder), plugins=[plugin, recorder, forks])
@@ -171,11 +180,14 @@ def warm_up() -> None:
     run_in_forks(Path(__file__).parent, lambda _: None)
 
 
-def run_alone(repro: Path, record_fd: int, **facts: Any) -> None:
+def run_alone(
+    repro: Path, record_fd: int, functions: Collection[str] = (), **facts: Any
+) -> None:
     """Run one repro in this process, write its record, and leave the process."""
-    recorder = plugin.Recorder()
+    recorder = plugin.Recorder(functions)
     only = Only()
     only.repros = [repro]
+    only.functions = functions
     try:
         arguments = [*arguments_for(repro.parent), str(repro)]
         pytest.main(arguments, plugins=[plugin, recorder, only])
@@ -185,6 +197,7 @@ def run_alone(repro: Path, record_fd: int, **facts: Any) -> None:
 
 def leave(record_fd: int, recorder: plugin.Recorder, repro: Path, **facts: Any) -> None:
     """Write the record of a repro and end the process without its exit handlers."""
+    trace.finish()
     record = {**recorder.complete(repro).as_json(), **facts}
     with os.fdopen(record_fd, "w", encoding="utf-8") as file:
         json.dump(record, file)
