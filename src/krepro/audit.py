@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -262,8 +261,13 @@ class Auditor:
             return
         cell = min(cells, key=self._cost)
         sides = []
-        with patched_overlay(self.engine, cell, patch, scratch) as folder:
-            for changes in ({}, {"overlay": folder}):
+        environment = self.engine.environment(self.engine.matrix.find_stack(cell.stack))
+        original = overlay.prepare(
+            self.engine.home, self.engine.matrix.subject(cell), environment
+        )
+        with overlay.patched(original, patch, scratch) as folder:
+            unpatched_and_patched: list[dict[str, Any]] = [{}, {"overlay": folder}]
+            for changes in unpatched_and_patched:
                 found = self.engine.ask(
                     cell, [repro], scratch, fresh=True, retries=0, **changes
                 )
@@ -313,31 +317,6 @@ def release_of(patch: Path) -> str:
     """Return the release that a patch of Keras is for: its first line is 'Keras X, ...'."""
     first = patch.read_text(encoding="utf-8").split("\n", 1)[0]
     return first.removeprefix("Keras ").split(",")[0].split(" ")[0].rstrip(":.")
-
-
-@contextlib.contextmanager
-def patched_overlay(
-    engine: Engine, cell: Cell, patch: Path, scratch: Path
-) -> Iterator[Path]:
-    """Yield a copy of a release's overlay with a patch applied.
-
-    Raises:
-        InstallError: the release is not there, or the patch does not fit.
-    """
-    environment = engine.environment(engine.matrix.find_stack(cell.stack))
-    original = overlay.prepare(engine.home, engine.matrix.subject(cell), environment)
-    folder = scratch / f"patched-{patch.stem}"
-    shutil.copytree(original, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    command = ["git", "apply", "--recount", str(patch.absolute())]
-    try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise InstallError(Verdict.INSTALL, f"{patch.name}: {done.stderr.strip()}")
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def to_data(findings: Sequence[Finding], entries: int) -> dict[str, Any]:

@@ -27,7 +27,9 @@ from krepro import (
     published,
     result,
     scaffold,
+    searches,
 )
+from krepro import culprit as culprits
 from krepro import stack as stacks
 from krepro.board import watcher_for
 from krepro.engine import Engine, NotKept, Options, Plan
@@ -39,9 +41,10 @@ from krepro.release import UnknownRelease
 from krepro.render import data, github, junit, markdown, story, text
 from krepro.report import Exit, Report
 from krepro.repro import BACKENDS, Repro, ReproError, read_repro
+from krepro.symptom import SymptomError
 from krepro.verdict import Verdict
 
-BAD_INPUT = (MatrixError, ReproError, SelectionError, UnknownRelease)
+BAD_INPUT = (MatrixError, ReproError, SelectionError, SymptomError, UnknownRelease)
 FORMATS = ("text", "json", "markdown", "junit", "github")
 ALONE = {Verdict.UNAFFECTED: 0, Verdict.AFFECTED: 1}
 UNTESTABLE_ALONE = 125
@@ -109,6 +112,53 @@ def selecting(command: Callable[P, R]) -> Callable[P, R]:
         ),
         click.option("-k", "keyword", default="", help="Ids that match, as in pytest."),
         click.option("-m", "mark", default="", help="Kinds and areas, as in pytest."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def searching(command: Callable[P, R]) -> Callable[P, R]:
+    """Add the options that say what a search runs, where, and what counts as the bug."""
+    options: list[Callable[[Callable[P, R]], Callable[P, R]]] = [
+        click.option(
+            "-e",
+            "--expect",
+            metavar="SYMPTOM",
+            help="exception[:REGEX], assertion, output:REGEX, exit:N, hang or crash.",
+        ),
+        click.option(
+            "-b",
+            "--backend",
+            "backends",
+            multiple=True,
+            type=click.Choice(BACKENDS),
+            help="Several may be given; all by default.",
+        ),
+        click.option(
+            "-s",
+            "--stack",
+            "stack_names",
+            multiple=True,
+            help="Stacks instead of backends.",
+        ),
+        click.option(
+            "--with",
+            "requirements",
+            multiple=True,
+            metavar="PACKAGE",
+            help="A package that the script imports and the stacks lack.",
+        ),
+        click.option(
+            "--data",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            help="A file or folder that the script reads.",
+        ),
+        click.option(
+            "--timeout", type=click.FloatRange(min=1), help="Seconds for one run."
+        ),
+        click.option("-j", "--jobs", type=click.IntRange(1), default=engine.default_jobs),
     ]
     for option in reversed(options):
         command = option(command)
@@ -663,6 +713,96 @@ def audit_command(repros: Sequence[str], since: str, form: str, *, stored: bool)
     if certain:
         sys.exit(Exit.FINDINGS)
     sys.exit(Exit.INCOMPLETE if findings else Exit.AS_EXPECTED)
+
+
+@main.command(name="bisect")
+@click.argument("target")
+@click.argument("arguments", nargs=-1, metavar="[-- ARGUMENT...]")
+@searching
+@click.option("--good", multiple=True, metavar="SELECTOR", help="Said to be good.")
+@click.option("--bad", multiple=True, metavar="SELECTOR", help="Said to be bad.")
+@click.option("--find-fix", is_flag=True, help="Only where it was fixed.")
+@click.option(
+    "--sweep/--no-sweep",
+    default=None,
+    help="Measure every release; by default where that takes less than a minute.",
+)
+@click.option(
+    "-r",
+    "--releases",
+    multiple=True,
+    metavar="SELECTOR",
+    help="Only among these: a version, a specifier, A..B.",
+)
+@click.option("--repeat", type=click.IntRange(1), default=1, help="Runs that vote.")
+@click.option(
+    "--git",
+    "clone",
+    type=click.Path(path_type=Path),
+    help="A clone of Keras: go on to the commit.",
+)
+@click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path))
+@reporting
+def bisect_command(**options: Any) -> None:
+    r"""Find the releases that a script or repro misbehaves on: first bad, first fixed.
+
+    What counts is a named symptom: --expect, or by default what the bad end shows. Everything
+    measured is kept: the same command goes on where it was stopped.
+
+    \b
+    Examples:
+      krepro bisect train.py
+      krepro bisect train.py --bad 3.6.0 -b jax -- --epochs 1
+      krepro bisect train.py --expect 'output:loss: nan' --good 3.3.3 --bad 3.8.0
+      krepro bisect outer_compile_drops_inner_loss_tracker --git ~/keras
+    """
+    searches.bisect(**options)
+
+
+@main.command(name="culprit")
+@click.argument("target")
+@click.argument("arguments", nargs=-1, metavar="[-- ARGUMENT...]")
+@searching
+@click.option("--good", default="", metavar="RELEASE", help="Without the symptom.")
+@click.option("--bad", default="", metavar="RELEASE", help="With it.")
+@click.option(
+    "--direction",
+    "directions",
+    multiple=True,
+    type=click.Choice(culprits.DIRECTIONS),
+    help="What brought it in, or what took it out; both by default.",
+)
+@click.option(
+    "--git",
+    "clone",
+    type=click.Path(path_type=Path),
+    help="A clone of Keras: --good and --bad are commits of it.",
+)
+@click.option("--store", is_flag=True, help="Keep the answer beside the catalogue entry.")
+@click.option("--explain", is_flag=True, help="Say what each hunk is needed for.")
+@click.option(
+    "-f", "--format", "form", type=click.Choice(["text", "json", "diff"]), default="text"
+)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path))
+@reporting
+def culprit_command(**options: Any) -> None:
+    r"""Find the few lines of Keras that brought a bug in, and the few that took it out.
+
+    Between two releases (by default, every two neighbours that differ) a smallest set of
+    changes is searched that turns the one into the other, by running mixtures of both. The
+    second answer is a backport: a patch that mends the bad release.
+
+    Exit code: 0 found, and the patch does what it should on every backend that turns there;
+    1 it does not on one of them; 3 nothing was found.
+
+    \b
+    Examples:
+      krepro culprit train.py --good 3.5.0 --bad 3.6.0 -b jax
+      krepro culprit outer_compile_drops_inner_loss_tracker --explain
+      krepro culprit train.py --format diff -o backport.patch --direction fixed
+    """
+    searches.culprit(**options)
 
 
 @main.command()

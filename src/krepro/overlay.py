@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -11,6 +15,7 @@ from krepro import installer
 from krepro.home import Home, remove, touch
 from krepro.installer import InstallError
 from krepro.stack import Environment
+from krepro.verdict import Verdict
 
 
 def path_of(home: Home, subject: str) -> Path:
@@ -58,3 +63,24 @@ def prepare(home: Home, subject: str, environment: Environment) -> Path:
         finally:
             remove(temporary)
     return path
+
+
+@contextlib.contextmanager
+def patched(original: Path, patch: Path, scratch: Path) -> Iterator[Path]:
+    """Yield a copy of an overlay with a patch applied to it by git.
+
+    Raises:
+        InstallError: the patch does not fit.
+    """
+    folder = scratch / f"patched-{original.name}-{patch.stem}"
+    shutil.copytree(original, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    command = ["git", "apply", "--recount", str(patch.absolute())]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise InstallError(Verdict.INSTALL, f"{patch.name}: {done.stderr.strip()}")
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

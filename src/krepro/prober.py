@@ -1,0 +1,214 @@
+"""Runs one target in many cells and remembers how each run ended."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from krepro.cell.supervise import Limits
+from krepro.engine import SCRIPT, Engine, NotKept, Stopped
+from krepro.installer import InstallError, cause_of
+from krepro.matrix import Cell
+from krepro.result import CellResult, measurement_from, now, write_atomically
+from krepro.symptom import Sighting, sighting_from, untestable
+from krepro.target import Target, prepare_extra
+from krepro.verdict import Verdict
+
+SCHEMA = 1
+SCRIPT_OUTPUT_KB = 1024
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """The runs of one target in one place, as they are kept."""
+
+    schema: int
+    runs: tuple[Sighting, ...]
+    measured: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a target runs: a cell, as it is or with other sources of Keras put in.
+
+    ``overlay`` are those sources, made when they are needed; ``key`` stands for their content.
+    ``release`` is what they say they are; empty: whatever they say.
+    """
+
+    cell: Cell
+    key: str = ""
+    overlay: Callable[[], Path] | None = None
+    release: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The place as a file name."""
+        return self.key or self.cell.release
+
+
+@dataclass
+class Prober:
+    """Runs one target; what it saw is kept, so that a search can be killed and go on.
+
+    ``timeout_s`` is for one run; ``changes`` are fields of the job.
+    """
+
+    engine: Engine
+    target: Target
+    scratch: Path
+    timeout_s: float | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
+    patience_s: float = 0.0
+    runs: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Start with nothing counted."""
+        self._guard = threading.Lock()
+
+    def see_all(
+        self, places: Sequence[Place], *, repeat: int = 1, again: bool = False
+    ) -> Iterator[tuple[Place, list[Sighting]]]:
+        """Yield how the target's runs ended in places, as they end, several at a time.
+
+        Args:
+            places: where to run.
+            repeat: how many runs of each.
+            again: run once more than is known.
+
+        Raises:
+            Stopped: the search is to end; what was seen is kept.
+            NotKept: what was seen could not be written.
+        """
+        jobs = max(1, self.engine.options.jobs)
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            futures = {
+                pool.submit(self.see, place, repeat=repeat, again=again): place
+                for place in places
+            }
+            try:
+                pending = set(futures)
+                while pending:
+                    done, pending = concurrent.futures.wait(
+                        pending, 0.2, concurrent.futures.FIRST_COMPLETED
+                    )
+                    for future in done:
+                        yield futures[future], future.result()
+                    if self.engine.stop.is_set():
+                        raise Stopped
+            finally:
+                for future in futures:
+                    future.cancel()
+
+    def known(self, place: Place) -> list[Sighting]:
+        """Return what is kept of a place."""
+        try:
+            kept = msgspec.json.decode(self._path(place).read_bytes(), type=Kept)
+        except (OSError, msgspec.DecodeError):
+            return []
+        return list(kept.runs) if kept.schema == SCHEMA else []
+
+    def see(self, place: Place, *, repeat: int = 1, again: bool = False) -> list[Sighting]:
+        """Return how runs of the target ended in a place, running what is not known yet."""
+        found = self.known(place)
+        wanted = max(repeat, len(found) + 1 if again else 0)
+        while len(found) < wanted:
+            sighting = self._run(place)
+            found.append(sighting)
+            verdict = Verdict(sighting.verdict) if sighting.verdict else None
+            if verdict is None or not verdict.passing_cause:
+                self._keep(place, found)
+        return found
+
+    def look(self, place: Place) -> Sighting:
+        """Run the target in a place, whatever is known, and keep nothing."""
+        return self._run(place)
+
+    def _run(self, place: Place) -> Sighting:
+        started = time.perf_counter()
+        try:
+            record = self._ask(place)
+        except InstallError as error:
+            if self.engine.stop.is_set():
+                raise Stopped from None
+            return untestable(error.verdict, str(error))
+        except OSError as error:
+            return untestable(cause_of(str(error)), str(error))
+        finally:
+            with self._guard:
+                self.runs += 1
+                self.seconds += time.perf_counter() - started
+        if record is None:
+            return untestable(Verdict.CRASH, "the cell itself died or hung")
+        if self.target.repro and not place.key and not self.changes:
+            self._store(place.cell, record)
+        return sighting_from(record)
+
+    def _ask(self, place: Place) -> dict[str, Any] | None:
+        engine, target = self.engine, self.target
+        changes = dict(self.changes)
+        limits = engine.matrix.limits
+        stack = engine.matrix.find_stack(place.cell.stack)
+        script = target.script
+        if script:
+            extra = prepare_extra(
+                engine.home, target.requirements, engine.environment(stack)
+            )
+            script = dataclasses.replace(script, extra=(extra,) if extra else ())
+            changes["script"] = script
+        changes.setdefault("limits", self._limits(limits.output_kb))
+        if place.overlay:
+            changes["overlay"] = place.overlay()
+        if place.release is not None:
+            changes["release"] = place.release
+        repros = [target.repro] if target.repro else []
+        found = engine.ask(
+            place.cell, repros, self.scratch, patience=self.patience_s, **changes
+        )
+        return found.get(target.repro.id if target.repro else SCRIPT)
+
+    def _limits(self, output_kb: int) -> Limits:
+        given = self.engine.matrix.limits
+        return Limits(
+            timeout_s=self.timeout_s or given.timeout_s,
+            memory_mb=given.memory_mb,
+            output_kb=SCRIPT_OUTPUT_KB if self.target.script else output_kb,
+        )
+
+    def _store(self, cell: Cell, record: dict[str, Any]) -> None:
+        """Keep a repro's verdict where the matrix keeps its own."""
+        repro = self.target.repro
+        assert repro is not None
+        stack = self.engine.matrix.find_stack(cell.stack)
+        result = CellResult(
+            cell.release, cell.stack, stack.backend, self.engine.lock_hash(stack)
+        )
+        measurement = measurement_from(record, repro.source_hash)
+        try:
+            self.engine.store.add(
+                msgspec.structs.replace(result, repros={repro.id: measurement})
+            )
+        except OSError as error:
+            raise NotKept(f"{self.engine.home.results}: {error}") from None
+
+    def _path(self, place: Place) -> Path:
+        stack = self.engine.matrix.find_stack(place.cell.stack)
+        lock = self.engine.lock_hash(stack)
+        mode = "-".join(map(str, self.changes.get("only", ()))) or "whole"
+        folder = self.engine.home.sightings / self.target.digest / f"{stack.name}-{lock}"
+        return folder / mode / f"{place.name}.json"
+
+    def _keep(self, place: Place, found: Iterable[Sighting]) -> None:
+        path = self._path(place)
+        kept = Kept(SCHEMA, tuple(found), now())
+        try:
+            write_atomically(path, msgspec.json.encode(kept))
+        except OSError as error:
+            raise NotKept(f"{path}: what was seen could not be written ({error})") from None

@@ -1,0 +1,454 @@
+"""The commands that search, from their options to their exit code: ``krepro bisect``, ``culprit``."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import shlex
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import msgspec
+from packaging.version import Version
+from rich.console import Console
+
+from krepro import culprit as culprits
+from krepro import release, symptom
+from krepro import target as targets
+from krepro.audit import CHEAPEST
+from krepro.bisect import Asked, Bisector, Seen, Track, Watcher, flaky
+from krepro.commits import Clone, CommitSearch, CommitTurn, turns_of
+from krepro.culprit import Culprit, Investigator, Side, Unexplained
+from krepro.engine import Engine, Options, Stopped, default_isolation
+from krepro.home import Home
+from krepro.matrix import Cell, Stack
+from krepro.prober import Place, Prober
+from krepro.project import Project, SelectionError
+from krepro.render import bisection
+from krepro.render import culprit as culprit_text
+from krepro.render.bisection import Bisection
+from krepro.report import Exit
+from krepro.symptom import Symptom
+from krepro.target import Target
+from krepro.verdict import Verdict
+
+
+@dataclass
+class Lines(Watcher):
+    """Tells of a search on stderr, a line at a time."""
+
+    console: Console
+
+    def seen(self, stack: Stack, release: Version, seen: Seen, left: str) -> None:
+        """Say what a release said, and what may be left."""
+        # Until it is known what to look for, a failure is only a failure.
+        verdict = "fails:" if seen.verdict is Verdict.ERROR else seen.verdict.value
+        said = f"{verdict} {seen.message}".rstrip()
+        if len(said) > 100:
+            said = said[:99] + "…"
+        self.note(f"{stack.backend} {release}: {said} [{left}]")
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+@contextlib.contextmanager
+def stoppable(engine: Engine) -> Iterator[None]:
+    """Have Ctrl-C end what runs; what was seen is kept."""
+
+    def stop(*_: object) -> None:
+        engine.stop.set()
+
+    before = {
+        number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def bisect(
+    *,
+    target: str,
+    arguments: Sequence[str],
+    expect: str | None,
+    backends: Sequence[str],
+    stack_names: Sequence[str],
+    requirements: Sequence[str],
+    data: Sequence[Path],
+    timeout: float | None,
+    jobs: int,
+    good: Sequence[str],
+    bad: Sequence[str],
+    find_fix: bool,
+    sweep: bool | None,
+    releases: Sequence[str],
+    repeat: int,
+    clone: Path | None,
+    form: str,
+    output: Path | None,
+) -> None:
+    """Run ``krepro bisect``."""
+    project = Project.find(Path.cwd())
+    known = project.matrix.versions
+    chosen = release.select_all(releases, known) if releases else known
+    asked = Asked(
+        releases=tuple(chosen),
+        good=tuple(nearest(good, known)),
+        bad=tuple(nearest(bad, known)),
+        expect=symptom.parse(expect) if expect else None,
+        sweep=sweep,
+        repeat=repeat,
+        find_fix=find_fix,
+    )
+    stacks = [s for s in project.stacks(backends, stack_names) if not s.subject]
+    engine = Engine(
+        Home.find(),
+        project.folder,
+        project.matrix,
+        options=Options(default_isolation(), jobs),
+    )
+    lines = Lines(Console(stderr=True))
+    tracks: list[Track] = []
+    turns: list[CommitTurn] = []
+    with stoppable(engine), engine.room() as scratch:
+        found = targets.find(
+            project,
+            target,
+            scratch,
+            arguments=arguments,
+            data=data,
+            requirements=requirements,
+        )
+        if found.note:
+            lines.note(found.note)
+        prober = Prober(engine, found, scratch, timeout)
+        bisector = Bisector(engine, prober, asked, lines)
+        try:
+            if clone:
+                Clone(clone).check()
+            for stack in stacks:
+                if any(stack.serves(each) for each in asked.releases):
+                    tracks += [bisector.run(stack)]
+            if clone:
+                turns = CommitSearch(bisector, Clone(clone)).run(tracks)
+        except Stopped:
+            lines.note(
+                "krepro: stopped; what was seen is kept: run the same command to go on"
+            )
+            sys.exit(Exit.INCOMPLETE)
+        result = Bisection(
+            target=found,
+            command=shlex.join(["krepro", *sys.argv[1:]]),
+            tracks=tuple(tracks),
+            identities={s.name: identity_of(engine, s) for s in stacks},
+            commits=tuple(turns),
+        )
+    show(result, form, output)
+    sys.exit(exit_code(result))
+
+
+def nearest(selectors: Sequence[str], known: Sequence[Version]) -> list[Version]:
+    """Return the two ends of each range that was claimed."""
+    found: set[Version] = set()
+    for selector in selectors:
+        meant = release.select(selector, known)
+        found |= {meant[0], meant[-1]}
+    return sorted(found)
+
+
+def identity_of(engine: Engine, stack: Stack) -> dict[str, str]:
+    """Return the versions that a stack runs, as far as it is there."""
+    environment = engine.environment(stack)
+    pins = dict(
+        line.partition(" ;")[0].split("==", 1)
+        for line in environment.lock.text.splitlines()
+        if "==" in line and not line.startswith("#")
+    )
+    return {
+        "python": environment.stamp.python,
+        stack.backend: environment.stamp.backend_version,
+        "numpy": pins.get("numpy", "unknown"),
+    }
+
+
+def show(found: Bisection, form: str, output: Path | None) -> None:
+    """Print a bisection, or write it to a file."""
+    if form == "json":
+        text = bisection.as_json(found)
+        if output:
+            output.write_text(text, encoding="utf-8")
+        else:
+            click.echo(text, nl=False)
+    elif output:
+        with output.open("w", encoding="utf-8") as file:
+            Console(file=file, width=100).print(bisection.render(found), highlight=False)
+    else:
+        console = Console(soft_wrap=True)
+        console.print(bisection.render(found), highlight=False)
+
+
+def exit_code(found: Bisection) -> Exit:
+    """Return 1 where the bug was found (of a repro: where it was not declared so)."""
+    unstable = flaky(found.tracks)
+    if unstable:
+        click.echo(f"krepro: flaky: {'; '.join(unstable)}: vote with --repeat 5", err=True)
+        return Exit.INCOMPLETE
+    if not any(s.verdict.known for t in found.tracks for s in t.verdicts().values()):
+        return Exit.INCOMPLETE
+    repro = found.target.repro
+    if repro is None:
+        return Exit.FINDINGS if any(t.intervals for t in found.tracks) else Exit.AS_EXPECTED
+    differing = any(
+        seen.verdict.known and seen.verdict is not repro.expected(each, track.stack.backend)
+        for track in found.tracks
+        for each, seen in track.verdicts().items()
+    )
+    return Exit.FINDINGS if differing else Exit.AS_EXPECTED
+
+
+@dataclass
+class Narrowing(culprits.Watcher):
+    """Tells of a search for a culprit on stderr, a line whenever less is left."""
+
+    lines: Lines
+    left: int = 0
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        self.lines.note(text)
+
+    def narrowed(self, left: int, tried: int, seconds: float) -> None:
+        """Say how many changes are left, where that changed."""
+        if left != self.left:
+            self.left = left
+            self.note(f"{left} changes left after {tried} runs, {seconds:.0f} s")
+
+
+@dataclass
+class Hunt:
+    """A search for culprits, from the options of ``krepro culprit``."""
+
+    project: Project
+    engine: Engine
+    target: Target
+    scratch: Path
+    lines: Lines
+    expect: Symptom | None
+    timeout_s: float | None
+    clone: Clone | None = None
+
+    def investigator(self, stack: Stack) -> Investigator:
+        """Return who searches on a stack."""
+        return Investigator(
+            self.engine,
+            self.target,
+            self.scratch,
+            stack,
+            self.expect,
+            Narrowing(self.lines),
+        )
+
+    def side(self, investigator: Investigator, name: str) -> Side:
+        """Return the release, or the commit of the clone, that a name means.
+
+        Raises:
+            SelectionError: the clone has no such commit.
+            UnknownRelease: no such release is known.
+        """
+        known = self.project.matrix.versions
+        if self.clone is None:
+            (found,) = release.select(name, known)[:1]
+            return investigator.release(found)
+        commit = self.clone.commit(name)
+        cell = Cell(investigator.stack.name, str(known[-1]))
+        export = functools.partial(self.clone.export, commit, self.engine.home)
+        place = Place(cell, key=f"git-{commit.hash[:12]}", overlay=export, release="")
+        return Side(commit.short, place, export)
+
+    def tracks(self, stacks: Sequence[Stack]) -> list[Track]:
+        """Return what every release says, by backend."""
+        prober = Prober(self.engine, self.target, self.scratch, self.timeout_s)
+        asked = Asked(tuple(self.project.matrix.versions), expect=self.expect, sweep=True)
+        bisector = Bisector(self.engine, prober, asked, self.lines)
+        return [bisector.run(stack) for stack in stacks]
+
+    def verified(
+        self, culprit: Culprit, stacks: Sequence[Stack], names: tuple[str, str]
+    ) -> Culprit:
+        """Return a culprit with what the patched base says on each stack."""
+        said = {}
+        for stack in stacks:
+            investigator = self.investigator(stack)
+            base = self.side(investigator, names[0])
+            prober = Prober(self.engine, self.target, self.scratch, self.timeout_s)
+            prober.changes |= {"retries": 0, "batch": False}
+            sighting = culprits.verify(culprit, prober, base)
+            if sighting.tests or self.target.repro:
+                said[stack.name] = sighting.verdict
+            else:
+                shown = self.expect or symptom.of(sighting)
+                verdict = shown.verdict(sighting)[0] if shown else Verdict.UNAFFECTED
+                said[stack.name] = verdict.value
+        return msgspec.structs.replace(culprit, verified=said)
+
+
+def culprit(
+    *,
+    target: str,
+    arguments: Sequence[str],
+    expect: str | None,
+    backends: Sequence[str],
+    stack_names: Sequence[str],
+    requirements: Sequence[str],
+    data: Sequence[Path],
+    timeout: float | None,
+    jobs: int,
+    good: str,
+    bad: str,
+    directions: Sequence[str],
+    clone: Path | None,
+    store: bool,
+    explain: bool,
+    form: str,
+    output: Path | None,
+) -> None:
+    """Run ``krepro culprit``."""
+    if bool(good) != bool(bad):
+        raise SelectionError("--good and --bad go together: name both, or neither")
+    if clone and not good:
+        raise SelectionError("--git needs --good and --bad: the two commits")
+    project = Project.find(Path.cwd())
+    stacks = [s for s in project.stacks(backends, stack_names) if not s.subject]
+    options = Options(default_isolation(), jobs)
+    engine = Engine(Home.find(), project.folder, project.matrix, options=options)
+    lines = Lines(Console(stderr=True))
+    found: list[Culprit] = []
+    with stoppable(engine), engine.room() as scratch:
+        what = targets.find(
+            project,
+            target,
+            scratch,
+            arguments=arguments,
+            data=data,
+            requirements=requirements,
+        )
+        if store and not what.repro:
+            raise SelectionError("--store keeps the culprits of catalogue entries only")
+        hunt = Hunt(
+            project,
+            engine,
+            what,
+            scratch,
+            lines,
+            symptom.parse(expect) if expect else None,
+            timeout,
+            Clone(clone) if clone else None,
+        )
+        try:
+            for pair in pairs_of(hunt, stacks, good, bad, directions):
+                try:
+                    found.append(find_one(hunt, pair))
+                except Unexplained as error:
+                    lines.note(f"krepro: {error}")
+        except Stopped:
+            lines.note(
+                "krepro: stopped; what was run is kept: run the same command to go on"
+            )
+            sys.exit(Exit.INCOMPLETE)
+    if store and found and what.repro:
+        path = culprits.store(project.repros_folder / culprits.FOLDER, what.repro.id, found)
+        lines.note(f"stored in {path.relative_to(project.folder)}")
+    show_culprits(found, form, output, explain=explain)
+    sys.exit(culprit_code(found))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two neighbours that differ, and which way; ``alike`` are the stacks where they do too."""
+
+    direction: str
+    good: str
+    bad: str
+    stack: Stack
+    alike: tuple[Stack, ...]
+
+
+def pairs_of(
+    hunt: Hunt, stacks: Sequence[Stack], good: str, bad: str, directions: Sequence[str]
+) -> list[Pair]:
+    """Return what is to be explained: what was named, else every turn of the releases.
+
+    A turn that several backends share is searched on the one that runs fastest.
+
+    Raises:
+        SelectionError: nothing turns.
+    """
+    wanted = tuple(directions) or culprits.DIRECTIONS
+    ordered = sorted(stacks, key=lambda stack: CHEAPEST.index(stack.backend))
+    if good:
+        return [Pair(d, good, bad, ordered[0], (ordered[0],)) for d in wanted]
+    shared: dict[tuple[str, Version, Version], list[Stack]] = {}
+    for track in hunt.tracks(ordered):
+        for direction, before, after in turns_of(track):
+            shared.setdefault((direction, before, after), []).append(track.stack)
+    found = []
+    for (direction, before, after), alike in sorted(
+        shared.items(), key=lambda item: item[0][1]
+    ):
+        names = (str(before), str(after))
+        if direction in wanted:
+            good_bad = names if direction == culprits.INTRODUCED else names[::-1]
+            found.append(Pair(direction, *good_bad, alike[0], tuple(alike)))
+    if not found:
+        raise SelectionError(f"{hunt.target.name}: no release turns it: nothing to explain")
+    return found
+
+
+def find_one(hunt: Hunt, pair: Pair) -> Culprit:
+    """Return the culprit of one pair, verified on every stack where it turns the same way.
+
+    Raises:
+        Unexplained: there is none.
+    """
+    investigator = hunt.investigator(pair.stack)
+    sides = [hunt.side(investigator, name) for name in (pair.good, pair.bad)]
+    hunt.lines.note(
+        f"{pair.direction}: good {pair.good}, bad {pair.bad}, on {pair.stack.name}"
+    )
+    found = investigator.investigate(sides[0], sides[1], pair.direction)
+    names = (pair.good, pair.bad)
+    base = names if pair.direction == culprits.INTRODUCED else names[::-1]
+    return hunt.verified(found, pair.alike, base)
+
+
+def show_culprits(
+    found: Sequence[Culprit], form: str, output: Path | None, *, explain: bool
+) -> None:
+    """Print culprits, or write them to a file."""
+    if form == "json":
+        table = {"schema": culprits.SCHEMA, "culprits": found}
+        text = msgspec.json.format(msgspec.json.encode(table)).decode() + "\n"
+    elif form == "diff":
+        text = "".join(culprit.diff for culprit in found)
+    else:
+        text = culprit_text.render(found, explain=explain)
+    if output:
+        output.write_text(text, encoding="utf-8")
+    else:
+        click.echo(text, nl=False)
+
+
+def culprit_code(found: Sequence[Culprit]) -> Exit:
+    """Return 0 where every patch does on each backend what it should."""
+    if not found:
+        return Exit.INCOMPLETE
+    good = all(culprit_text.is_verified(culprit) for culprit in found)
+    return Exit.AS_EXPECTED if good else Exit.FINDINGS

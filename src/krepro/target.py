@@ -1,0 +1,285 @@
+"""What a search runs: a repro of the catalogue, or a user's script with what it needs."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+import shutil
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from krepro import installer
+from krepro.cell.script import Script
+from krepro.home import Home, remove
+from krepro.installer import InstallError
+from krepro.project import Project, SelectionError, normal
+from krepro.repro import Repro, block_toml, is_repro, metadata_block
+from krepro.stack import Environment
+
+# A folder beside a script is copied whole up to here; of a larger one only what is imported.
+MOST_FILES, MOST_BYTES = 500, 20_000_000
+LEFT_OUT = {"__pycache__", "node_modules", "site-packages"}
+# The stack and the cell supply these.
+SUPPLIED = {"keras", "tensorflow", "tensorflow-cpu", "tf-keras", "jax", "jaxlib", "torch"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A repro or a script, and a hash of all that can change what it says."""
+
+    name: str
+    digest: str
+    repro: Repro | None = None
+    script: Script | None = None
+    requirements: tuple[str, ...] = ()
+    note: str = ""
+
+
+def find(
+    project: Project,
+    name: str,
+    room: Path,
+    *,
+    arguments: Sequence[str] = (),
+    data: Sequence[Path] = (),
+    requirements: Sequence[str] = (),
+) -> Target:
+    """Return what a name means: an id of the catalogue, or a file.
+
+    Args:
+        project: where the catalogue is.
+        name: an id or a path.
+        room: a working folder; what a script needs is copied into it.
+        arguments: for a script.
+        data: files and folders that a script reads, besides those beside it.
+        requirements: packages that it imports and the stacks lack.
+
+    Raises:
+        SelectionError: there is no such thing, the script is not Python, or something that it
+            needs is not there.
+    """
+    path = Path(name)
+    if path.suffix != ".py" or is_repro(path):
+        repros = project.repros([name])
+        if len(repros) != 1:
+            raise SelectionError(f"{name!r} means {len(repros)} repros: name one")
+        if arguments or data or requirements:
+            raise SelectionError(
+                f"{name} is a repro: it takes no arguments, data or packages"
+            )
+        return Target(repros[0].id, repros[0].source_hash, repro=repros[0])
+    if not path.is_file():
+        raise SelectionError(f"{name}: no such file")
+    path = normal(path)
+    try:
+        source = path.read_text(encoding="utf-8")
+        ast.parse(source)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise SelectionError(f"{name}: cannot be read: {error}") from None
+    except SyntaxError as error:
+        raise SelectionError(
+            f"{name}:{error.lineno}: is not valid Python: {error.msg}"
+        ) from None
+    wanted = tuple(sorted({*declared_requirements(name, source), *checked(requirements)}))
+    kit = room / "kit"
+    kit.mkdir()
+    note = pack(path, kit)
+    for item in data:
+        add(item, kit)
+    digest = hashlib.sha256(repr((path.name, tuple(arguments), wanted)).encode())
+    for file in sorted(kit.rglob("*")):
+        if file.is_file():
+            digest.update(str(file.relative_to(kit)).encode() + b"\0" + file.read_bytes())
+    return Target(
+        name=path.name,
+        digest=digest.hexdigest()[:16],
+        script=Script(kit, path.name, tuple(arguments)),
+        requirements=wanted,
+        note=note,
+    )
+
+
+def pack(script: Path, kit: Path) -> str:
+    """Copy a script and what lies beside it; return what was left out, in a line."""
+    files, total = [], 0
+    for file in beside(script.parent):
+        files.append(file)
+        total += file.stat().st_size
+        if len(files) > MOST_FILES or total > MOST_BYTES:
+            for needed in [script, *imported(script)]:
+                copy(needed, kit / needed.relative_to(script.parent))
+            return (
+                f"{script.parent} is large: only {script.name} and the modules it imports "
+                "are copied; name what it reads with --data"
+            )
+    for file in files:
+        copy(file, kit / file.relative_to(script.parent))
+    return ""
+
+
+def beside(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder, but for hidden ones, caches and environments."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name in LEFT_OUT or path.is_symlink():
+            continue
+        if path.is_dir() and not (path / "pyvenv.cfg").exists():
+            yield from beside(path)
+        elif path.is_file():
+            yield path
+
+
+def imported(script: Path) -> list[Path]:
+    """Return the modules beside a script that it imports, and those that they import."""
+    found: dict[Path, None] = {}
+    pending = [script]
+    while pending:
+        try:
+            tree = ast.parse(pending.pop().read_text(encoding="utf-8"))
+        except (OSError, SyntaxError, ValueError):
+            continue
+        for name in imported_names(tree):
+            base = script.parent / name
+            package = sorted(base.rglob("*.py")) if (base / "__init__.py").is_file() else []
+            for path in [base.with_suffix(".py"), *package]:
+                if path.is_file() and path not in found and path != script:
+                    found[path] = None
+                    pending.append(path)
+    return list(found)
+
+
+def imported_names(tree: ast.Module) -> Iterator[str]:
+    """Yield the top-level names that a module imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def add(item: Path, kit: Path) -> None:
+    """Copy a file or a folder that a script reads to where it finds it: as seen from here.
+
+    Raises:
+        SelectionError: it is not there.
+    """
+    path = normal(item)
+    place = kit / (
+        path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.name
+    )
+    if path.is_dir():
+        shutil.copytree(path, place, dirs_exist_ok=True)
+    elif path.is_file():
+        copy(path, place)
+    else:
+        raise SelectionError(f"--data {item}: no such file or folder")
+
+
+def copy(file: Path, place: Path) -> None:
+    """Copy a file, making the folders above it."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, place)
+
+
+def declared_requirements(name: str, source: str) -> list[str]:
+    """Return what a script's PEP 723 block asks for, without Keras and its backends.
+
+    Raises:
+        SelectionError: the block is not valid.
+    """
+    block = metadata_block(source)
+    if block is None:
+        return []
+    try:
+        table = tomllib.loads(block_toml(block))
+        return checked(map(str, table.get("dependencies", [])))
+    except tomllib.TOMLDecodeError as error:
+        raise SelectionError(
+            f"{name}: its script metadata is not valid TOML: {error}"
+        ) from None
+
+
+def checked(requirements: Sequence[str] | Iterator[str]) -> list[str]:
+    """Return requirements that neither the stack nor the cell supplies.
+
+    Raises:
+        SelectionError: one is not valid.
+    """
+    found = []
+    for text in requirements:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            raise SelectionError(f"{text!r} is not a requirement: {error}") from None
+        if canonicalize_name(requirement.name) not in SUPPLIED:
+            found.append(str(requirement))
+    return found
+
+
+def prepare_extra(
+    home: Home, requirements: Sequence[str], environment: Environment
+) -> Path | None:
+    """Return a folder with packages that a stack lacks, installing them if it is not there.
+
+    What the stack holds, and Keras itself, stays as it is: their dependencies are resolved
+    against the stack's lock, and only what is not in it is installed.
+
+    Raises:
+        InstallError: they could not be installed.
+    """
+    held = locked_names(environment.lock.text)
+    needed = [r for r in requirements if canonicalize_name(Requirement(r).name) not in held]
+    if not needed:
+        return None
+    key = hashlib.sha256(repr((sorted(needed), environment.lock.hash)).encode())
+    path = home.overlays / f"with-{key.hexdigest()[:12]}"
+    with home.lock(path.name):
+        if path.is_dir():
+            return path
+        temporary = path.with_name(f".{path.name}.new")
+        remove(temporary)
+        try:
+            temporary.mkdir(parents=True)
+            asked, lock = temporary / "asked.txt", temporary / "lock.txt"
+            asked.write_text("\n".join(needed), encoding="utf-8")
+            lock.write_text(environment.lock.text, encoding="utf-8")
+            python = f"--python={environment.python}"
+            resolved = installer.run_uv(
+                home, "pip", "compile", python, f"--constraint={lock}", str(asked)
+            )
+            pins = [
+                line
+                for line in resolved.splitlines()
+                if re.match(r"[A-Za-z0-9]", line)
+                and canonicalize_name(Requirement(line).name) not in held | SUPPLIED
+            ]
+            asked.write_text("\n".join(pins), encoding="utf-8")
+            installer.run_uv(
+                home,
+                "pip",
+                "install",
+                python,
+                "--no-deps",
+                f"--target={temporary}",
+                f"--requirement={asked}",
+            )
+            temporary.rename(path)
+        except OSError as error:
+            raise InstallError(installer.cause_of(str(error)), str(error)) from None
+        finally:
+            remove(temporary)
+    return path
+
+
+def locked_names(lock: str) -> set[str]:
+    """Return the names of the packages in a lock."""
+    return {
+        canonicalize_name(Requirement(line.partition(" ;")[0]).name)
+        for line in lock.splitlines()
+        if re.match(r"[A-Za-z0-9]", line)
+    }
