@@ -34,6 +34,8 @@ class Job:
 JOBS = (
     Job("matrix", "Run the repros on releases and backends, and print who is affected."),
     Job("releases", "List the releases that matrix.toml knows."),
+    Job("bisect", "Find the releases, or commits, that a script misbehaves on."),
+    Job("culprit", "Find the few lines of Keras that brought a bug in, or took it out."),
     Job("audit", "Prove entries two-sided, stable, independent, and as declared."),
     Job("doctor", "Say what is installed, what is missing, and what to do about it."),
 )
@@ -88,7 +90,9 @@ def lint(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure what the engine costs, against the plain way and against its floor."""
     install(session)
+    session.install("nox")
     session.run("python", "benchmarks/engine.py", *session.posargs)
+    session.run("python", "benchmarks/searches.py")
 
 
 def real_cells() -> list[nox.param]:

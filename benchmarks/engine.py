@@ -20,10 +20,8 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from krepro import installer
 from krepro.engine import default_jobs
 from krepro.home import Home, sizes_bytes
-from krepro.matrix import Matrix
 from krepro.project import Project
 from krepro.result import CellResult, Store
 
@@ -61,67 +59,33 @@ def floor_s(results: Sequence[CellResult], jobs: int) -> float:
     return total / jobs
 
 
-def plain_cell_s(
-    home: Home, matrix_: Matrix, stack_name: str, release: str
-) -> tuple[float, dict[str, str]]:
-    """Measure one cell the plain way: a fresh environment from a warm cache, then pytest.
+def plain_cell_s(stack: str, release: str) -> tuple[float, dict[str, str]]:
+    """Measure one cell the plain way: nox, a fresh environment made by pip, pytest on all repros.
+
+    What pip has downloaded or built before is taken from its cache.
 
     Returns:
         The wall time in seconds, and the verdicts by repro.
     """
-    stack = matrix_.find_stack(stack_name)
-    lock = (ROOT / "locks" / f"{stack_name}.txt").read_text(encoding="utf-8")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        requirements = folder / "requirements.txt"
-        requirements.write_text(f"{lock}\nkeras=={release}\n", encoding="utf-8")
-        started = time.perf_counter()
-        installer.run_uv(
-            home, "venv", f"--python={stack.python}", "--no-project", str(folder / "env")
-        )
-        installer.run_uv(
-            home,
-            "pip",
-            "install",
-            f"--python={folder / 'env'}",
-            "--no-deps",
-            f"--requirement={requirements}",
-            *installer.torch_arguments(lock.splitlines(), home),
-        )
-        installer.run_uv(
-            home, "pip", "install", f"--python={folder / 'env'}", "--no-deps", str(ROOT)
-        )
-        subprocess.run(
-            [
-                folder / "env" / "bin" / "python",
-                "-m",
-                "pytest",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                "--continue-on-collection-errors",
-                "--rootdir",
-                folder,
-                "-c",
-                os.devnull,
-                f"--krepro-json={folder / 'record.json'}",
-                ROOT / "repros",
-            ],
-            cwd=folder,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": name,
-                "KERAS_BACKEND": stack.backend,
-                "KERAS_HOME": name,
-                "CUDA_VISIBLE_DEVICES": "-1",
-                "TF_CPP_MIN_LOG_LEVEL": "3",
-            },
-            capture_output=True,
-            check=False,
-        )
-        seconds = time.perf_counter() - started
-        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    return seconds, {key: entry["verdict"] for key, entry in record["repros"].items()}
+    record = ROOT / ".nox" / "records" / f"{release}@{stack}.json"
+    record.unlink(missing_ok=True)
+    started = time.perf_counter()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "nox", "--force-venv-backend", "virtualenv"),
+            *("--session", f"repros({release}@{stack})"),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "UV_FIND_LINKS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - started
+    if not record.exists():
+        raise SystemExit(f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    found = json.loads(record.read_text(encoding="utf-8"))
+    return seconds, {key: entry["verdict"] for key, entry in found["repros"].items()}
 
 
 def main() -> None:
@@ -153,7 +117,7 @@ def main() -> None:
         primary = [stack.name for stack in project.matrix.stack if stack.primary]
         newest = str(max(Version(r.release) for r in results))
         for stack_name in (primary * options.plain_cells)[: options.plain_cells]:
-            seconds, found = plain_cell_s(home, project.matrix, stack_name, newest)
+            seconds, found = plain_cell_s(stack_name, newest)
             ours = next(r for r in results if (r.stack, r.release) == (stack_name, newest))
             same = all(found[key] == m.verdict.value for key, m in ours.repros.items())
             ratio = seconds / (first_s / cells)

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from krepro.cell.supervise import Limits
-from krepro.engine import SCRIPT, Engine, NotKept, Stopped
+from krepro.engine import SCRIPT, Engine, NotKept, Stopped, is_known
 from krepro.installer import InstallError, cause_of
 from krepro.matrix import Cell
 from krepro.result import CellResult, measurement_from, now, write_atomically
@@ -108,12 +108,22 @@ class Prober:
                     future.cancel()
 
     def known(self, place: Place) -> list[Sighting]:
-        """Return what is kept of a place."""
+        """Return what is kept of a place; of a repro, also what the matrix measured."""
         try:
             kept = msgspec.json.decode(self._path(place).read_bytes(), type=Kept)
         except (OSError, msgspec.DecodeError):
-            return []
+            return self._measured(place)
         return list(kept.runs) if kept.schema == SCHEMA else []
+
+    def _measured(self, place: Place) -> list[Sighting]:
+        repro = self.target.repro
+        if repro is None or place.key or self.changes:
+            return []
+        result = self.engine.known(place.cell)
+        if result is None or not is_known(result, repro):
+            return []
+        found = msgspec.to_builtins(result.repros[repro.id])
+        return [msgspec.convert(found, Sighting)]
 
     def see(self, place: Place, *, repeat: int = 1, again: bool = False) -> list[Sighting]:
         """Return how runs of the target ended in a place, running what is not known yet."""
