@@ -62,9 +62,7 @@ def main() -> None:
             bisect = ("bisect", str(script), "-b", backend, "--format", "json")
             seconds, said = krepro(own, *bisect)
             (interval,) = json.loads(said)["backends"][0]["intervals"]
-            found = (
-                f"first bad {interval['first_bad']}, first fixed {interval['first_fixed']}"
-            )
+            ends = f"{interval['first_bad']} to {interval['last_bad']}"
             rows.append(
                 (f"bisect a script, {backend}, 40 releases", f"{seconds:.1f} s: {ends}")
             )
