@@ -462,13 +462,14 @@ def explain(repro: str, form: str) -> None:
     project = Project.find(Path.cwd())
     (entry,) = project.repros([repro])[:1]
     report = story.of_one(published.for_people(project), entry)
+    found = published.stored_culprits(project).get(entry.id, [])
     if form == "json":
-        click.echo(json.dumps(story.to_data(report, entry), indent=1))
+        click.echo(json.dumps(story.to_data(report, entry, found), indent=1))
         return
     console = Console()
     if not console.is_terminal:
         console = Console(width=100)
-    console.print(story.render(report, entry), highlight=False)
+    console.print(story.render(report, entry, found), highlight=False)
 
 
 @main.command(name="run")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 from packaging.version import Version
 
+from krepro import culprit
 from krepro import stack as stacks
+from krepro.culprit import Culprit
 from krepro.matrix import Cell
 from krepro.project import Project
-from krepro.render import markdown, picture
+from krepro.render import culprits_page, markdown, picture
+from krepro.render.culprits_page import Check, Checks
 from krepro.report import Report, troubles
 from krepro.repro import Repro
 from krepro.result import SCHEMA, Measurement, Outcome, write_atomically
@@ -23,6 +26,9 @@ README = "README.md"
 PICTURE = "docs/matrix.png"
 COUNTS = "docs/releases.png"
 FINDINGS = "docs/findings.md"
+CULPRITS = "docs/culprits.md"
+# What was found out by hand of the culprits' upstream changes.
+CHECKS = "upstream.toml"
 BEGIN = "<!-- krepro publish: begin -->\n"
 END = "<!-- krepro publish: end -->\n"
 
@@ -82,6 +88,9 @@ def write(project: Project, report: Report) -> Iterable[Path]:
     yield counts
     page = project.folder / FINDINGS
     write_atomically(page, markdown.findings(shown).encode())
+    yield page
+    page = project.folder / CULPRITS
+    write_atomically(page, culprits_text(project).encode())
     yield page
     readme = project.folder / README
     if readme.exists():
@@ -161,6 +170,51 @@ def for_people(project: Project) -> Report:
     return Report(report.matrix, cells, report.repros, report.found)
 
 
+def stored_culprits(project: Project) -> dict[str, list[Culprit]]:
+    """Return the culprits beside the catalogue, by entry."""
+    folder = project.repros_folder / culprit.FOLDER
+    return {
+        path.stem: culprit.read_stored(folder, path.stem)
+        for path in sorted(folder.glob("*.json"))
+    }
+
+
+def read_checks(project: Project) -> Sequence[Check]:
+    """Return what is noted of upstream's changes.
+
+    Raises:
+        msgspec.ValidationError: the file has a mistake.
+    """
+    path = project.repros_folder / culprit.FOLDER / CHECKS
+    if not path.exists():
+        return ()
+    return msgspec.toml.decode(path.read_bytes(), type=Checks).check
+
+
+def culprits_text(project: Project) -> str:
+    """Return the page on the culprits."""
+    return culprits_page.render(stored_culprits(project), read_checks(project))
+
+
+def culprit_troubles(project: Project, repros: Iterable[Repro]) -> list[str]:
+    """Return what does not hold together of the stored culprits."""
+    current = {repro.id: repro.source_hash for repro in repros}
+    wrong = []
+    for name, found in stored_culprits(project).items():
+        if not found:
+            wrong.append(f"culprits/{name}.json: cannot be read")
+        wrong += [
+            f"culprits/{name}.json: was found with another version of the repro"
+            for each in found
+            if each.digest != current.get(name)
+        ]
+    page = project.folder / CULPRITS
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    if text != culprits_text(project):
+        wrong.append(f"{CULPRITS}: is not made from culprits/: run krepro publish")
+    return wrong
+
+
 def table(project: Project) -> str:
     """Return the README's table: affected ranges by repro and stack, folded by area."""
     return markdown.folded_tables(for_people(project))
@@ -216,4 +270,4 @@ def check(project: Project) -> list[str]:
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     if text != markdown.findings(for_people(project)):
         wrong.append(f"{FINDINGS}: is not made from results/: run krepro publish")
-    return wrong
+    return wrong + culprit_troubles(project, report.repros)

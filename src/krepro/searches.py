@@ -22,7 +22,7 @@ from krepro import target as targets
 from krepro.audit import CHEAPEST
 from krepro.bisect import Asked, Bisector, Seen, Track, Watcher, flaky
 from krepro.commits import Clone, CommitSearch, CommitTurn, turns_of
-from krepro.culprit import Culprit, Investigator, Side, Unexplained
+from krepro.culprit import Culprit, Investigator, NotTwoSided, Side, Unexplained
 from krepro.engine import Engine, Options, Stopped, default_isolation
 from krepro.home import Home
 from krepro.matrix import Cell, Stack
@@ -358,6 +358,10 @@ def culprit(
                     found.append(find_one(hunt, pair))
                 except Unexplained as error:
                     lines.note(f"krepro: {error}")
+                except NotTwoSided as error:
+                    if good:
+                        raise
+                    lines.note(f"left out: {error}")
         except Stopped:
             lines.note(
                 "krepro: stopped; what was run is kept: run the same command to go on"

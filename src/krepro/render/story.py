@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from packaging.version import Version
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from krepro import ranges
+from krepro.culprit import INTRODUCED, Culprit
 from krepro.matrix import Stack
 from krepro.render.text import mark
 from krepro.report import Report
@@ -27,7 +28,9 @@ def of_one(report: Report, repro: Repro) -> Report:
     return Report(report.matrix, report.cells, (repro,), report.found, report.identities)
 
 
-def to_data(report: Report, repro: Repro) -> dict[str, Any]:
+def to_data(
+    report: Report, repro: Repro, culprits: Sequence[Culprit] = ()
+) -> dict[str, Any]:
     """Return the story as plain data."""
     by_stack = {
         stack.name: report.range(repro, stack)
@@ -55,25 +58,39 @@ def to_data(report: Report, repro: Repro) -> dict[str, Any]:
             {"name": name, "what": what, "works": works}
             for name, what, works in workarounds(report, repro)
         ],
+        "culprits": [
+            {
+                "direction": culprit.direction,
+                "base": culprit.base,
+                "other": culprit.other,
+                "functions": list(culprit.names),
+                "diff": culprit.diff,
+            }
+            for culprit in culprits
+        ],
         "unaffected_releases": free_releases(report, repro),
         "run": command(report, repro),
         "file": str(repro.path),
     }
 
 
-def render(report: Report, repro: Repro) -> RenderableType:
+def render(
+    report: Report, repro: Repro, culprits: Sequence[Culprit] = ()
+) -> RenderableType:
     """Return the story for rich to print."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="bold")
     table.add_column()
-    for head, content in rows(report, repro):
+    for head, content in rows(report, repro, culprits):
         table.add_row(head, content)
     title = Text(repro.title, "bold")
     what = Text(f"{repro.id}: {repro.kind}, {repro.area}", "dim")
     return Group(title, what, "", table)
 
 
-def rows(report: Report, repro: Repro) -> Iterator[tuple[str, RenderableType]]:
+def rows(
+    report: Report, repro: Repro, culprits: Sequence[Culprit]
+) -> Iterator[tuple[str, RenderableType]]:
     """Yield the rows of the story, a head and what is to say under it."""
     yield "What you see", Padding(Text(unwrapped(repro.docstring)), (0, 0, 1, 0))
     for symptom in repro.symptoms:
@@ -83,6 +100,8 @@ def rows(report: Report, repro: Repro) -> Iterator[tuple[str, RenderableType]]:
     if kept:
         yield "", Text(f"{report.releases[-1]} keeps the promise on {', '.join(kept)}")
     yield "Why", why(repro)
+    for culprit in culprits:
+        yield "", culprit_text(repro, culprit)
     first = True
     for name, what, works in workarounds(report, repro):
         text = Text(what.rstrip("."))
@@ -149,6 +168,18 @@ def why(repro: Repro) -> Text:
     if repro.announced:
         parts.append(f"a deliberate change, announced in {', '.join(repro.announced)}")
     return Text("; ".join(parts) or "the upstream change is not established")
+
+
+def culprit_text(repro: Repro, culprit: Culprit) -> Text:
+    """Return the functions that turned it between two releases, and how to see the lines."""
+    names = list(dict.fromkeys(name.rpartition(": ")[2] for name in culprit.names))
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    pair = f"{culprit.base} to {culprit.other}"
+    if culprit.direction == INTRODUCED:
+        return Text(f"{pair}: what brought it in lies in {shown}")
+    text = Text(f"{pair}: what mended it lies in {shown}")
+    text.append(f"; a patch: krepro culprit {repro.id} --direction fixed -f diff", "dim")
+    return text
 
 
 def change(number: int | str) -> str:
