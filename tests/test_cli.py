@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import time
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -247,3 +249,31 @@ def test_an_index_that_answers_in_html() -> None:
     (entry,) = index.entries(index.parse(page), [])
     assert 'version = "3.16.0"' in entry
     assert 'python = ">=3.11"' in entry
+    assert "uploaded" not in entry, "such a page does not tell the day"
+
+
+def test_prune_waits_for_nobody_and_disturbs_nobody(fake: Fake) -> None:
+    running = fake.start("matrix", "hangs")
+    assert running.stderr is not None
+    assert "to measure" in running.stderr.readline()
+    deadline = time.monotonic() + 20
+    while not list(fake.home.scratch.glob("run-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    refused = fake.run("prune", "--max-size", "0")
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=30)
+    assert refused.returncode == 3
+    assert "is in use by a run" in one_line(refused.stderr)
+    assert list(fake.home.stacks.glob("fake-*"))
+    assert fake.run("prune", "--max-size", "50GB").returncode == 0
+
+
+def test_what_is_left_out_is_listed_with_its_reason(fake: Fake) -> None:
+    path = fake.project.folder / "matrix.toml"
+    text = path.read_text()
+    exclusion = '\n[[exclude]]\nstack = "fake"\nreleases = "==9.1.0"\nreason = "planted"\n'
+    path.write_text(text + exclusion)
+    assert "9.1.0@fake is left out: planted" in fake.run("matrix", "--list").stdout
+    listed = json.loads(fake.run("matrix", "--list", "--json").stdout)
+    assert listed["excluded"] == [{"cell": "9.1.0@fake", "reason": "planted"}]
+    assert "9.1.0" not in {cell["release"] for cell in listed["cells"]}

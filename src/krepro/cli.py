@@ -33,7 +33,7 @@ from krepro import culprit as culprits
 from krepro import stack as stacks
 from krepro.board import watcher_for
 from krepro.engine import Engine, NotKept, Options, Plan
-from krepro.home import Home
+from krepro.home import Home, InUse
 from krepro.installer import InstallError
 from krepro.matrix import Cell, MatrixError, Stack
 from krepro.project import Project, SelectionError
@@ -73,7 +73,7 @@ def reporting(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except BAD_INPUT as error:
             fail(error, Exit.BAD_INPUT)
-        except (InstallError, NotKept) as error:
+        except (InstallError, InUse, NotKept) as error:
             fail(error, Exit.INCOMPLETE)
         except BrokenPipeError:
             # Whoever read the output has seen enough.
@@ -206,7 +206,8 @@ class Selection:
         self.matrix = self.project.matrix
         self.repros = self.project.repros(repros, keyword, mark)
         self.stacks = self.project.stacks(backends, stack_names)
-        self.cells = self.project.cells(self.project.versions(tier, releases), self.stacks)
+        self.versions = self.project.versions(tier, releases)
+        self.cells = self.project.cells(self.versions, self.stacks)
 
     def engine(self, options: Options) -> Engine:
         """Return an engine for the project."""
@@ -366,15 +367,20 @@ def list_cells(selection: Selection, *, as_json: bool) -> None:
         }
         for cell in selection.cells
     ]
+    left_out = selection.matrix.left_out(selection.versions, selection.stacks)
     if as_json:
         ids = [repro.id for repro in selection.repros]
-        click.echo(json.dumps({"schema": result.SCHEMA, "cells": table, "repros": ids}))
+        excluded = [{"cell": str(cell), "reason": reason} for cell, reason in left_out]
+        found = {"schema": result.SCHEMA, "cells": table, "repros": ids}
+        click.echo(json.dumps({**found, "excluded": excluded}))
         return
     for repro in selection.repros:
         click.echo(f"{repro.id}  [{repro.kind}, {repro.area}] {repro.title}")
     click.echo("")
     for cell in selection.cells:
         click.echo(str(cell))
+    for cell, reason in left_out:
+        click.echo(f"{cell} is left out: {reason}")
 
 
 @main.command()

@@ -115,7 +115,15 @@ def prune(home: Home, max_bytes: int, *, dry_run: bool) -> Iterator[tuple[Path, 
 
     Yields:
         Each folder that was removed (or would be), and its size in bytes.
+
+    Raises:
+        InUse: a run uses the cache folder.
     """
+    with home.used(alone=True):
+        yield from _prune(home, max_bytes, dry_run=dry_run)
+
+
+def _prune(home: Home, max_bytes: int, *, dry_run: bool) -> Iterator[tuple[Path, int]]:
     sizes = sizes_bytes(home.rooms)
     total = sum(sizes.values())
     for path, stale in candidates(home):

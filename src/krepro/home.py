@@ -5,13 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 from filelock import FileLock
 
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing keeps a prune from a run's folders.
+    fcntl = None  # type: ignore[assignment]
+
 VARIABLE = "KREPRO_HOME"
+
+
+class InUse(Exception):
+    """The cache folder is used by another run."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,28 @@ class Home:
         folder = self.path / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / f"{name}.lock")
+
+    @contextlib.contextmanager
+    def used(self, *, alone: bool = False) -> Iterator[None]:
+        """Hold the folder in use: with others, or alone, which nobody else may be then.
+
+        Raises:
+            InUse: somebody uses it, and it was asked for alone (or the other way round).
+        """
+        if fcntl is None:
+            yield
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "in-use").open("ab") as file:
+            try:
+                kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+                fcntl.flock(file, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InUse(
+                    f"{self.path} is in use by "
+                    + ("a run: wait for its end" if alone else "krepro prune: try again")
+                ) from None
+            yield
 
 
 def sizes_bytes(folders: tuple[Path, ...]) -> dict[Path, int]:

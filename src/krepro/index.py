@@ -106,8 +106,10 @@ def entries(files: Iterable[dict[str, Any]], known: Iterable[Version]) -> Iterab
             found.setdefault(version, file)
     for version in sorted(set(found) - set(known)):
         file = found[version]
-        uploaded = str(file.get("upload-time", ""))[:10] or "1970-01-01"
+        # An index that answers in HTML (PEP 503) does not tell it.
+        day = str(file.get("upload-time", ""))[:10]
         yield (
-            f'[[release]]\nversion = "{version}"\nuploaded = {uploaded}\n'
-            f'python = "{file.get("requires-python") or ""}"\n'
+            f'[[release]]\nversion = "{version}"\n'
+            + (f"uploaded = {day}\n" if day else "")
+            + f'python = "{file.get("requires-python") or ""}"\n'
         )

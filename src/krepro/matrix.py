@@ -28,13 +28,13 @@ class MatrixError(ValueError):
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A Keras version on the package index.
 
-    ``python`` is its ``Requires-Python``; ``requires`` are requirements beyond those that
+    ``uploaded`` is the day it came out, if the index told; ``python`` its ``Requires-Python``; ``requires`` are requirements beyond those that
     every release shares.
     """
 
     version: str
-    uploaded: dt.date
     python: str
+    uploaded: dt.date | None = None
     requires: tuple[str, ...] = ()
     notes: str = ""
 
@@ -156,6 +156,18 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def cells(self, versions: Iterable[Version], stacks: Sequence[Stack]) -> list[Cell]:
         """Return the cells of releases on stacks, without the excluded ones."""
+        return [c for c in self._all_cells(versions, stacks) if not self.excluded(c)]
+
+    def left_out(
+        self, versions: Iterable[Version], stacks: Sequence[Stack]
+    ) -> list[tuple[Cell, str]]:
+        """Return the excluded cells of releases on stacks, each with the reason."""
+        cells = self._all_cells(versions, stacks)
+        return [(cell, reason) for cell in cells if (reason := self.excluded(cell))]
+
+    def _all_cells(
+        self, versions: Iterable[Version], stacks: Sequence[Stack]
+    ) -> list[Cell]:
         chosen = list(versions)
         found = []
         for stack in stacks:
@@ -164,7 +176,7 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 found.append(Cell(stack.name, subject_version))
             else:
                 found += [Cell(stack.name, str(v)) for v in chosen if stack.serves(v)]
-        return [cell for cell in found if not self.excluded(cell)]
+        return found
 
     def subject(self, cell: Cell) -> str:
         """Return the requirement that installs the subject of a cell."""
