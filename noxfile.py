@@ -36,6 +36,7 @@ JOBS = (
     Job("releases", "List the releases that matrix.toml knows."),
     Job("bisect", "Find the releases, or commits, that a script misbehaves on."),
     Job("culprit", "Find the few lines of Keras that brought a bug in, or took it out."),
+    Job("upgrade", "Say what is known to change from one release to another."),
     Job("audit", "Prove entries two-sided, stable, independent, and as declared."),
     Job("doctor", "Say what is installed, what is missing, and what to do about it."),
 )

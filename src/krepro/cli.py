@@ -28,6 +28,7 @@ from krepro import (
     result,
     scaffold,
     searches,
+    upgrades,
 )
 from krepro import culprit as culprits
 from krepro import stack as stacks
@@ -810,6 +811,37 @@ def culprit_command(**options: Any) -> None:
       krepro culprit train.py --format diff -o backport.patch --direction fixed
     """
     searches.culprit(**options)
+
+
+@main.command(name="upgrade")
+@click.option("--from", "old", required=True, metavar="RELEASE[@BACKEND]")
+@click.option("--to", "new", default="", metavar="RELEASE[@BACKEND]")
+@click.option("--any", "every", is_flag=True, help="Rank every release as a goal.")
+@click.option("-k", "keyword", default="", help="Only entries that match, as in pytest.")
+@click.option("-m", "mark", default="", help="Only these kinds and areas, as in pytest.")
+@click.option("-v", "--verbose", is_flag=True, help="Say all of each entry.")
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+)
+@reporting
+def upgrade_command(**options: Any) -> None:
+    r"""Say what is known to change from one release to another, before you upgrade.
+
+    From the published verdicts: bugs you would get, with the ways around them that work there,
+    bugs you would be rid of, and those that stay. Exit code 1 where something is gained, 3
+    where something is not known.
+
+    \b
+    Examples:
+      krepro upgrade --from 3.5.0 --to 3.7.0@jax
+      krepro upgrade --from 3.5.0 --any
+      krepro upgrade --from 3.15.1@tensorflow --to 3.15.1@torch -m "gan or nesting"
+    """
+    sys.exit(upgrades.upgrade(**options))
 
 
 @main.command()
