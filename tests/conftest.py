@@ -126,3 +126,10 @@ def fake(fake_session: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for name in ("KREPRO_HOME", "UV_FIND_LINKS"):
         monkeypatch.setenv(name, made.variables()[name])
     return made
+
+
+@pytest.fixture
+def four(fake: Fake) -> Fake:
+    """The fake project with the four releases that work, and no others."""
+    subject.make_project(fake.project.folder, list(subject.RELEASES))
+    return fake

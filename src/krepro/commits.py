@@ -17,7 +17,7 @@ from typing import Any
 
 from packaging.version import Version
 
-from krepro.bisect import Bisector, Track, answer_of
+from krepro.bisect import Bisector, Track, answer_of, count
 from krepro.home import Home, remove
 from krepro.installer import InstallError, cause_of
 from krepro.matrix import Cell
@@ -26,6 +26,15 @@ from krepro.project import SelectionError
 from krepro.search import Answer
 
 PACKAGE = "keras"
+# What git sets for its hooks, and what would lead away from the clone that was named.
+OF_ANOTHER_REPOSITORY = {
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_WORK_TREE",
+}
 UPSTREAM = "https://github.com/keras-team/keras"
 
 
@@ -217,9 +226,11 @@ class Clone:
 
     def _bytes(self, *arguments: str) -> bytes:
         # A clone of somebody else's is only read; nothing in it is run.
-        command = ["git", "-C", str(self.path), "-c", "safe.directory=*", *arguments]
+        settings = ["-c", "safe.directory=*", "-c", "log.showSignature=false"]
+        command = ["git", "-C", str(self.path), *settings, *arguments]
+        variables = {n: v for n, v in os.environ.items() if n not in OF_ANOTHER_REPOSITORY}
         try:
-            done = subprocess.run(command, capture_output=True, check=False)
+            done = subprocess.run(command, capture_output=True, check=False, env=variables)
         except OSError as error:
             raise SelectionError(f"git cannot be run: {error}") from None
         if done.returncode:
@@ -267,8 +278,9 @@ class CommitSearch:
 
         A commit that was found on one backend is tried first on the next.
 
+        Where the clone lacks a release, that turn has ``trouble`` and no commit.
+
         Raises:
-            SelectionError: the clone lacks a release.
             Stopped: the search is to end; what was seen is kept.
         """
         found: list[CommitTurn] = []
@@ -279,7 +291,20 @@ class CommitSearch:
                     for turn in found
                     if (turn.before, turn.after) == (before, after) and turn.commit
                 ]
-                found.append(self._turn(track, direction, before, after, likely))
+                try:
+                    turn = self._turn(track, direction, before, after, likely)
+                except SelectionError as error:
+                    # What the releases said is still worth telling.
+                    turn = CommitTurn(
+                        track.stack.backend,
+                        direction,
+                        before,
+                        after,
+                        None,
+                        trouble=str(error),
+                    )
+                    self.bisector.watcher.note(f"krepro: {error}")
+                found.append(turn)
         return found
 
     def _turn(
@@ -324,9 +349,11 @@ class CommitSearch:
                 after,
                 ask or spread(open_, width),
                 known,
-                f"{len(open_)} commits left, about {rounds} runs",
+                f"{count(len(open_), 'commit')} left, about {count(rounds, 'run')}",
             )
-            # Newer side: an ancestor of the one that was the newest of it.
+            # Newer side: an ancestor of the one that was the newest of it. One that an older
+            # side's commit has behind it came and went: the last turn is looked for.
+            olds = [commit for commit, answer in known.items() if answer is old]
             while newer := [
                 c
                 for c, _ in self.clone.candidates(newest, olds)

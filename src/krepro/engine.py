@@ -181,7 +181,7 @@ class Engine:
                     while thread.is_alive():
                         thread.join(0.1)
             finally:
-                self._end_all()
+                self.end_all()
                 for thread in threads:
                     thread.join(1)
         if self._failure:
@@ -279,22 +279,37 @@ class Engine:
 
     @contextlib.contextmanager
     def room(self) -> Iterator[Path]:
-        """Yield a working folder for cells; afterwards end all that runs in them."""
+        """Yield a working folder for cells; afterwards end all that runs in them.
+
+        Raises:
+            InUse: the cache folder is being pruned.
+        """
         self.home.scratch.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix="run-", dir=self.home.scratch))
         try:
-            yield scratch
+            with self.home.used():
+                yield scratch
         finally:
-            self._end_all()
+            self.end_all()
             shutil.rmtree(scratch, ignore_errors=True)
 
-    def _end_all(self) -> None:
+    def warm(self, cell: Cell, scratch: Path) -> None:
+        """Make a stack's environment, and start its warm process where cells are forked.
+
+        Raises:
+            InstallError: it cannot be had.
+        """
+        environment = self.environment(self.matrix.find_stack(cell.stack))
+        if self.options.isolation != PROCESS:
+            self._zygote(environment, cell, scratch)
+
+    def end_all(self) -> None:
         """End every process of a run; what they had to say is kept."""
         self.stop.set()
         installer.stop_all()
         for group in list(self._groups):
             kill_tree(group)
-        for zygote in self._zygotes.values():
+        for zygote in list(self._zygotes.values()):
             zygote.remember()
             zygote.end()
 

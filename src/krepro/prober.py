@@ -16,13 +16,13 @@ import msgspec
 from krepro.cell.supervise import Limits
 from krepro.engine import SCRIPT, Engine, NotKept, Stopped, is_known
 from krepro.installer import InstallError, cause_of
-from krepro.matrix import Cell
+from krepro.matrix import Cell, Stack
 from krepro.result import CellResult, measurement_from, now, write_atomically
 from krepro.symptom import Sighting, sighting_from, untestable
 from krepro.target import Target, prepare_extra
 from krepro.verdict import Verdict
 
-SCHEMA = 1
+SCHEMA = 2
 SCRIPT_OUTPUT_KB = 1024
 
 
@@ -72,6 +72,39 @@ class Prober:
     def __post_init__(self) -> None:
         """Start with nothing counted."""
         self._guard = threading.Lock()
+        self._extras: dict[str, Path | InstallError | None] = {}
+
+    def prepare(self, cell: Cell) -> None:
+        """Make ready what a cell needs before the first run: all that can fail at once.
+
+        Raises:
+            InstallError: its stack, or a package that the target needs, cannot be had.
+            Stopped: the search is to end.
+        """
+        stack = self.engine.matrix.find_stack(cell.stack)
+        try:
+            self._extra(stack)
+            self.engine.warm(cell, self.scratch)
+        except InstallError:
+            if self.engine.stop.is_set():
+                raise Stopped from None
+            raise
+
+    def _extra(self, stack: Stack) -> Path | None:
+        """Return the folder with the packages that the target needs and a stack lacks."""
+        environment = self.engine.environment(stack)
+        with self._guard:
+            if stack.name not in self._extras:
+                try:
+                    self._extras[stack.name] = prepare_extra(
+                        self.engine.home, self.target.requirements, environment
+                    )
+                except InstallError as error:
+                    self._extras[stack.name] = error
+            found = self._extras[stack.name]
+        if isinstance(found, InstallError):
+            raise found
+        return found
 
     def see_all(
         self, places: Sequence[Place], *, repeat: int = 1, again: bool = False
@@ -106,6 +139,9 @@ class Prober:
             finally:
                 for future in futures:
                     future.cancel()
+                if self.engine.stop.is_set():
+                    # What runs now must not be waited for.
+                    self.engine.end_all()
 
     def known(self, place: Place) -> list[Sighting]:
         """Return what is kept of a place; of a repro, also what the matrix measured."""
@@ -131,10 +167,13 @@ class Prober:
         wanted = max(repeat, len(found) + 1 if again else 0)
         while len(found) < wanted:
             sighting = self._run(place)
+            # Sources of one's own that do not import never will.
+            broken = place.overlay and sighting.message.startswith("import keras: ")
+            if sighting.verdict and Verdict(sighting.verdict).passing_cause and not broken:
+                # The next search may have more luck; this one goes by what it has.
+                return found or [sighting]
             found.append(sighting)
-            verdict = Verdict(sighting.verdict) if sighting.verdict else None
-            if verdict is None or not verdict.passing_cause:
-                self._keep(place, found)
+            self._keep(place, found)
         return found
 
     def look(self, place: Place) -> Sighting:
@@ -152,14 +191,15 @@ class Prober:
         except OSError as error:
             return untestable(cause_of(str(error)), str(error))
         finally:
+            cost_s = time.perf_counter() - started
             with self._guard:
                 self.runs += 1
-                self.seconds += time.perf_counter() - started
+                self.seconds += cost_s
         if record is None:
-            return untestable(Verdict.CRASH, "the cell itself died or hung")
+            return untestable(Verdict.CRASH, "the cell itself died or hung, twice")
         if self.target.repro and not place.key and not self.changes:
             self._store(place.cell, record)
-        return sighting_from(record)
+        return msgspec.structs.replace(sighting_from(record), cost_s=round(cost_s, 3))
 
     def _ask(self, place: Place) -> dict[str, Any] | None:
         engine, target = self.engine, self.target
@@ -168,9 +208,7 @@ class Prober:
         stack = engine.matrix.find_stack(place.cell.stack)
         script = target.script
         if script:
-            extra = prepare_extra(
-                engine.home, target.requirements, engine.environment(stack)
-            )
+            extra = self._extra(stack)
             script = dataclasses.replace(script, extra=(extra,) if extra else ())
             changes["script"] = script
         changes.setdefault("limits", self._limits(limits.output_kb))
@@ -179,10 +217,21 @@ class Prober:
         if place.release is not None:
             changes["release"] = place.release
         repros = [target.repro] if target.repro else []
-        found = engine.ask(
-            place.cell, repros, self.scratch, patience=self.patience_s, **changes
-        )
-        return found.get(target.repro.id if target.repro else SCRIPT)
+        name = target.repro.id if target.repro else SCRIPT
+        # A cell that died is asked again in fresh processes: its fork may be to blame. Where
+        # patience is short, cells are expected to die.
+        for fresh in (False,) if self.patience_s else (False, True):
+            found = engine.ask(
+                place.cell,
+                repros,
+                self.scratch,
+                fresh=fresh,
+                patience=self.patience_s,
+                **changes,
+            )
+            if name in found:
+                return found[name]
+        return None
 
     def _limits(self, output_kb: int) -> Limits:
         given = self.engine.matrix.limits
@@ -211,7 +260,15 @@ class Prober:
     def _path(self, place: Place) -> Path:
         stack = self.engine.matrix.find_stack(place.cell.stack)
         lock = self.engine.lock_hash(stack)
-        mode = "-".join(map(str, self.changes.get("only", ()))) or "whole"
+        limits = self._limits(0)
+        # What hung or ran out of memory may not do so under other limits.
+        mode = "-".join(
+            [
+                *map(str, self.changes.get("only", ()) or ["whole"]),
+                f"{limits.timeout_s:g}s",
+                f"{limits.memory_mb}mb",
+            ]
+        )
         folder = self.engine.home.sightings / self.target.digest / f"{stack.name}-{lock}"
         return folder / mode / f"{place.name}.json"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import shlex
 import signal
 import sys
@@ -20,11 +21,22 @@ from krepro import culprit as culprits
 from krepro import release, symptom
 from krepro import target as targets
 from krepro.audit import CHEAPEST
-from krepro.bisect import Asked, Bisector, Seen, Track, Watcher, flaky
+from krepro.bisect import (
+    Asked,
+    Bisector,
+    Seen,
+    Track,
+    Unanswered,
+    Unavailable,
+    Watcher,
+    flaky,
+    served,
+)
 from krepro.commits import Clone, CommitSearch, CommitTurn, turns_of
 from krepro.culprit import Culprit, Investigator, NotTwoSided, Side, Unexplained
 from krepro.engine import Engine, Options, Stopped, default_isolation
 from krepro.home import Home
+from krepro.installer import InstallError
 from krepro.matrix import Cell, Stack
 from krepro.prober import Place, Prober
 from krepro.project import Project, SelectionError
@@ -46,8 +58,10 @@ class Lines(Watcher):
     def seen(self, stack: Stack, release: Version, seen: Seen, left: str) -> None:
         """Say what a release said, and what may be left."""
         # Until it is known what to look for, a failure is only a failure.
-        verdict = "fails:" if seen.verdict is Verdict.ERROR else seen.verdict.value
-        said = f"{verdict} {seen.message}".rstrip()
+        said = f"{seen.verdict.value} {seen.message}".rstrip()
+        if seen.verdict is Verdict.ERROR:
+            another = seen.message.startswith(symptom.ANOTHER_WAY)
+            said = seen.message if another else f"fails: {seen.message}"
         if len(said) > 100:
             said = said[:99] + "…"
         self.note(f"{stack.backend} {release}: {said} [{left}]")
@@ -59,10 +73,13 @@ class Lines(Watcher):
 
 @contextlib.contextmanager
 def stoppable(engine: Engine) -> Iterator[None]:
-    """Have Ctrl-C end what runs; what was seen is kept."""
+    """Have Ctrl-C end what runs; what was seen is kept. A second one waits for nothing."""
 
     def stop(*_: object) -> None:
+        if engine.stop.is_set():
+            os._exit(Exit.INCOMPLETE)
         engine.stop.set()
+        engine.end_all()
 
     before = {
         number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)
@@ -96,6 +113,8 @@ def bisect(
     output: Path | None,
 ) -> None:
     """Run ``krepro bisect``."""
+    if output and not (output.parent.is_dir() and os.access(output.parent, os.W_OK)):
+        raise SelectionError(f"{output}: its folder cannot be written to")
     project = Project.find(Path.cwd())
     known = project.matrix.versions
     chosen = release.select_all(releases, known) if releases else known
@@ -108,7 +127,18 @@ def bisect(
         repeat=repeat,
         find_fix=find_fix,
     )
-    stacks = [s for s in project.stacks(backends, stack_names) if not s.subject]
+    both = set(asked.good) & set(asked.bad)
+    if both:
+        raise SelectionError(
+            f"{', '.join(map(str, sorted(both)))}: said to be good and bad at once"
+        )
+    stacks = [
+        stack
+        for stack in project.stacks(backends, stack_names)
+        if not stack.subject and served(project.matrix, stack, asked.releases)
+    ]
+    if not stacks:
+        raise SelectionError("no stack that is meant serves any release that is meant")
     engine = Engine(
         Home.find(),
         project.folder,
@@ -126,7 +156,12 @@ def bisect(
             arguments=arguments,
             data=data,
             requirements=requirements,
+            left_out=[output] if output else [],
         )
+        if found.repro and asked.expect:
+            raise SelectionError(
+                f"--expect: {target} is a repro, which declares what counts itself"
+            )
         if found.note:
             lines.note(found.note)
         prober = Prober(engine, found, scratch, timeout)
@@ -134,9 +169,7 @@ def bisect(
         try:
             if clone:
                 Clone(clone).check()
-            for stack in stacks:
-                if any(stack.serves(each) for each in asked.releases):
-                    tracks += [bisector.run(stack)]
+            tracks = run_each(bisector, stacks)
             if clone:
                 turns = CommitSearch(bisector, Clone(clone)).run(tracks)
         except Stopped:
@@ -155,6 +188,31 @@ def bisect(
     sys.exit(exit_code(result))
 
 
+def run_each(bisector: Bisector, stacks: Sequence[Stack]) -> list[Track]:
+    """Return what is known on each stack; one that cannot be searched does not stop the others.
+
+    Raises:
+        Unanswered: none could be searched, as asked.
+        Stopped: the search is to end; what was seen is kept.
+    """
+    tracks: list[Track] = []
+    failures: list[Unanswered] = []
+    for stack in stacks:
+        try:
+            tracks.append(bisector.run(stack))
+        except Unanswered as error:
+            failures.append(error)
+            tracks.append(error.track)
+    if len(failures) == len(stacks) and not any(
+        isinstance(error, Unavailable) for error in failures
+    ):
+        raise SelectionError("; ".join(dict.fromkeys(map(str, failures))))
+    for track in tracks:
+        if track.trouble:
+            bisector.watcher.note(f"krepro: {track.stack.backend}: {track.trouble}")
+    return tracks
+
+
 def nearest(selectors: Sequence[str], known: Sequence[Version]) -> list[Version]:
     """Return the two ends of each range that was claimed."""
     found: set[Version] = set()
@@ -165,8 +223,11 @@ def nearest(selectors: Sequence[str], known: Sequence[Version]) -> list[Version]
 
 
 def identity_of(engine: Engine, stack: Stack) -> dict[str, str]:
-    """Return the versions that a stack runs, as far as it is there."""
-    environment = engine.environment(stack)
+    """Return the versions that a stack runs; none where it could not be made."""
+    try:
+        environment = engine.environment(stack)
+    except InstallError:
+        return {}
     pins = dict(
         line.partition(" ;")[0].split("==", 1)
         for line in environment.lock.text.splitlines()
@@ -189,7 +250,9 @@ def show(found: Bisection, form: str, output: Path | None) -> None:
             click.echo(text, nl=False)
     elif output:
         with output.open("w", encoding="utf-8") as file:
-            Console(file=file, width=100).print(bisection.render(found), highlight=False)
+            Console(file=file, soft_wrap=True).print(
+                bisection.render(found), highlight=False
+            )
     else:
         console = Console(soft_wrap=True)
         console.print(bisection.render(found), highlight=False)
@@ -199,9 +262,14 @@ def exit_code(found: Bisection) -> Exit:
     """Return 1 where the bug was found (of a repro: where it was not declared so)."""
     unstable = flaky(found.tracks)
     if unstable:
-        click.echo(f"krepro: flaky: {'; '.join(unstable)}: vote with --repeat 5", err=True)
+        more = 2 * max(s.runs for t in found.tracks for s in t.verdicts().values()) + 1
+        click.echo(
+            f"krepro: flaky: {'; '.join(unstable)}: vote with --repeat {more}", err=True
+        )
         return Exit.INCOMPLETE
-    if not any(s.verdict.known for t in found.tracks for s in t.verdicts().values()):
+    if any(not answered(track) for track in found.tracks):
+        return Exit.INCOMPLETE
+    if any(turn.commit is None for turn in found.commits):
         return Exit.INCOMPLETE
     repro = found.target.repro
     if repro is None:
@@ -212,6 +280,12 @@ def exit_code(found: Bisection) -> Exit:
         for each, seen in track.verdicts().items()
     )
     return Exit.FINDINGS if differing else Exit.AS_EXPECTED
+
+
+def answered(track: Track) -> bool:
+    """Whether a backend has an answer: where nothing bad was seen, nothing may be unknown."""
+    known = any(seen.verdict.known for seen in track.verdicts().values())
+    return known and not track.trouble and bool(track.intervals or not track.unknown)
 
 
 @dataclass
@@ -254,49 +328,52 @@ class Hunt:
             stack,
             self.expect,
             Narrowing(self.lines),
+            self.timeout_s,
         )
 
     def side(self, investigator: Investigator, name: str) -> Side:
         """Return the release, or the commit of the clone, that a name means.
 
         Raises:
-            SelectionError: the clone has no such commit.
+            SelectionError: the clone has no such commit, or several releases are meant.
             UnknownRelease: no such release is known.
         """
         known = self.project.matrix.versions
         if self.clone is None:
-            (found,) = release.select(name, known)[:1]
-            return investigator.release(found)
+            found = release.select(name, known)
+            if len(found) > 1:
+                raise SelectionError(f"{name!r} means {len(found)} releases: name one")
+            return investigator.release(found[0])
         commit = self.clone.commit(name)
         cell = Cell(investigator.stack.name, str(known[-1]))
         export = functools.partial(self.clone.export, commit, self.engine.home)
         place = Place(cell, key=f"git-{commit.hash[:12]}", overlay=export, release="")
         return Side(commit.short, place, export)
 
+    def serves(self, stack: Stack, *names: str) -> bool:
+        """Whether a stack runs all of some releases; of commits it is not known."""
+        known = self.project.matrix.versions
+        return bool(self.clone) or all(
+            stack.serves(each) for name in names for each in release.select(name, known)
+        )
+
     def tracks(self, stacks: Sequence[Stack]) -> list[Track]:
         """Return what every release says, by backend."""
         prober = Prober(self.engine, self.target, self.scratch, self.timeout_s)
         asked = Asked(tuple(self.project.matrix.versions), expect=self.expect, sweep=True)
         bisector = Bisector(self.engine, prober, asked, self.lines)
-        return [bisector.run(stack) for stack in stacks]
+        return run_each(bisector, stacks)
 
-    def verified(
-        self, culprit: Culprit, stacks: Sequence[Stack], names: tuple[str, str]
-    ) -> Culprit:
-        """Return a culprit with what the patched base says on each stack."""
+    def verified(self, culprit: Culprit, pair: Pair) -> Culprit:
+        """Return a culprit with what the patched base says on each stack of a pair."""
         said = {}
-        for stack in stacks:
+        for stack in pair.alike:
             investigator = self.investigator(stack)
-            base = self.side(investigator, names[0])
-            prober = Prober(self.engine, self.target, self.scratch, self.timeout_s)
-            prober.changes |= {"retries": 0, "batch": False}
-            sighting = culprits.verify(culprit, prober, base)
-            if sighting.tests or self.target.repro:
-                said[stack.name] = sighting.verdict
-            else:
-                shown = self.expect or symptom.of(sighting)
-                verdict = shown.verdict(sighting)[0] if shown else Verdict.UNAFFECTED
-                said[stack.name] = verdict.value
+            sides = [self.side(investigator, name) for name in (pair.good, pair.bad)]
+            try:
+                said[stack.name] = investigator.verify(culprit, *sides)
+            except (NotTwoSided, Unexplained) as error:
+                self.lines.note(f"not verified on {stack.name}: {error}")
         return msgspec.structs.replace(culprit, verified=said)
 
 
@@ -321,6 +398,8 @@ def culprit(
     output: Path | None,
 ) -> None:
     """Run ``krepro culprit``."""
+    if output and not (output.parent.is_dir() and os.access(output.parent, os.W_OK)):
+        raise SelectionError(f"{output}: its folder cannot be written to")
     if bool(good) != bool(bad):
         raise SelectionError("--good and --bad go together: name both, or neither")
     if clone and not good:
@@ -331,6 +410,7 @@ def culprit(
     engine = Engine(Home.find(), project.folder, project.matrix, options=options)
     lines = Lines(Console(stderr=True))
     found: list[Culprit] = []
+    missing: list[str] = []
     with stoppable(engine), engine.room() as scratch:
         what = targets.find(
             project,
@@ -353,15 +433,10 @@ def culprit(
             Clone(clone) if clone else None,
         )
         try:
-            for pair in pairs_of(hunt, stacks, good, bad, directions):
-                try:
-                    found.append(find_one(hunt, pair))
-                except Unexplained as error:
-                    lines.note(f"krepro: {error}")
-                except NotTwoSided as error:
-                    if good:
-                        raise
-                    lines.note(f"left out: {error}")
+            pairs = pairs_of(hunt, stacks, good, bad, directions)
+            find_all(hunt, pairs, found, missing, claimed=bool(good))
+        except Unexplained as error:
+            missing.append(str(error))
         except Stopped:
             lines.note(
                 "krepro: stopped; what was run is kept: run the same command to go on"
@@ -371,7 +446,9 @@ def culprit(
         path = culprits.store(project.repros_folder / culprits.FOLDER, what.repro.id, found)
         lines.note(f"stored in {path.relative_to(project.folder)}")
     show_culprits(found, form, output, explain=explain)
-    sys.exit(culprit_code(found))
+    for message in missing:
+        click.echo(f"krepro: {' '.join(message.split())}", err=True)
+    sys.exit(Exit.INCOMPLETE if missing else culprit_code(found))
 
 
 @dataclass(frozen=True)
@@ -394,13 +471,22 @@ def pairs_of(
 
     Raises:
         SelectionError: nothing turns.
+        Unexplained: nothing turns as far as could be tested.
     """
     wanted = tuple(directions) or culprits.DIRECTIONS
     ordered = sorted(stacks, key=lambda stack: CHEAPEST.index(stack.backend))
     if good:
-        return [Pair(d, good, bad, ordered[0], (ordered[0],)) for d in wanted]
+        if good == bad:
+            raise SelectionError(f"--good and --bad are both {good}: name two")
+        serving = tuple(stack for stack in ordered if hunt.serves(stack, good, bad))
+        if not serving:
+            raise SelectionError(
+                f"none of {', '.join(s.name for s in ordered)} runs both {good} and {bad}"
+            )
+        return [Pair(d, good, bad, serving[0], serving) for d in wanted]
     shared: dict[tuple[str, Version, Version], list[Stack]] = {}
-    for track in hunt.tracks(ordered):
+    tracks = hunt.tracks(ordered)
+    for track in tracks:
         for direction, before, after in turns_of(track):
             shared.setdefault((direction, before, after), []).append(track.stack)
     found = []
@@ -412,8 +498,37 @@ def pairs_of(
             good_bad = names if direction == culprits.INTRODUCED else names[::-1]
             found.append(Pair(direction, *good_bad, alike[0], tuple(alike)))
     if not found:
+        if not all(map(answered, tracks)):
+            raise Unexplained(f"{hunt.target.name}: not all releases could be run")
         raise SelectionError(f"{hunt.target.name}: no release turns it: nothing to explain")
     return found
+
+
+def find_all(
+    hunt: Hunt,
+    pairs: Sequence[Pair],
+    found: list[Culprit],
+    missing: list[str],
+    *,
+    claimed: bool,
+) -> None:
+    """Find the culprit of each pair, or why there is none; one does not stop the others.
+
+    Raises:
+        NotTwoSided: the releases were claimed to differ, and do not.
+        Stopped: the search is to end.
+    """
+    for pair in pairs:
+        try:
+            found.append(find_one(hunt, pair))
+        except (Unexplained, InstallError) as error:
+            if hunt.engine.stop.is_set():
+                raise Stopped from None
+            missing.append(f"{pair.direction}: {error}")
+        except NotTwoSided as error:
+            if claimed:
+                raise
+            hunt.lines.note(f"left out: {error}")
 
 
 def find_one(hunt: Hunt, pair: Pair) -> Culprit:
@@ -428,9 +543,7 @@ def find_one(hunt: Hunt, pair: Pair) -> Culprit:
         f"{pair.direction}: good {pair.good}, bad {pair.bad}, on {pair.stack.name}"
     )
     found = investigator.investigate(sides[0], sides[1], pair.direction)
-    names = (pair.good, pair.bad)
-    base = names if pair.direction == culprits.INTRODUCED else names[::-1]
-    return hunt.verified(found, pair.alike, base)
+    return hunt.verified(found, pair)
 
 
 def show_culprits(
@@ -452,7 +565,7 @@ def show_culprits(
 
 def culprit_code(found: Sequence[Culprit]) -> Exit:
     """Return 0 where every patch does on each backend what it should."""
-    if not found:
+    if not all(culprit.verified for culprit in found):
         return Exit.INCOMPLETE
     good = all(culprit_text.is_verified(culprit) for culprit in found)
     return Exit.AS_EXPECTED if good else Exit.FINDINGS

@@ -31,6 +31,10 @@ NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\bnan\
 RELATIVE, ABSOLUTE = 1e-3, 1e-6
 
 
+# How the message of a release begins that fails, but not with the symptom.
+ANOTHER_WAY = "fails in another way"
+
+
 class SymptomError(ValueError):
     """An ``--expect`` that means nothing."""
 
@@ -49,6 +53,7 @@ class Failure(msgspec.Struct, frozen=True):
 
     type: str
     message: str = ""
+    text: str = ""
     assertion: bool = False
     where: Where = Where()
     observed: dict[str, str] = {}
@@ -56,6 +61,13 @@ class Failure(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}" if self.message else self.type
+
+    @property
+    def missing_module(self) -> str:
+        """The package that the user's own files import and that is not there, or nothing."""
+        found = re.fullmatch(r"No module named '([^']+)'", self.message)
+        own = self.type == "ModuleNotFoundError" and not self.keras
+        return found[1].partition(".")[0] if own and found else ""
 
 
 class TestSighting(msgspec.Struct, frozen=True):
@@ -73,7 +85,7 @@ class Sighting(msgspec.Struct, frozen=True):
     ``ending`` is "returned", "raised" or "exited" for a script that ran to an end of its own
     (with ``status``, its exit status), and empty otherwise. ``verdict`` is empty for those, and
     for the rest says what kept the run from an end; for a repro it is the repro's verdict, and
-    ``tests`` are its functions.
+    ``tests`` are its functions. ``seconds`` is what it ran for, ``cost_s`` what it took in all.
     """
 
     ending: str = ""
@@ -85,6 +97,7 @@ class Sighting(msgspec.Struct, frozen=True):
     workarounds: dict[str, TestSighting] = {}
     output: str = ""
     seconds: float = 0.0
+    cost_s: float = 0.0
 
     @property
     def ended_well(self) -> bool:
@@ -151,7 +164,10 @@ class Symptom:
             return False
         if self.like:
             return like(failure, self.like)
-        return re.search(self.pattern, str(failure), re.DOTALL) is not None
+        # A pattern may mean the message as it is, or in one line.
+        whole = f"{failure.type}: {failure.text or failure.message}"
+        texts = (str(failure), whole, " ".join(whole.split()))
+        return any(re.search(self.pattern, text, re.DOTALL) for text in texts)
 
     def verdict(self, sighting: Sighting) -> tuple[Verdict, str]:
         """Return what a run says of the release: only an end without the symptom is a good one."""
@@ -161,7 +177,7 @@ class Symptom:
             return Verdict.UNAFFECTED, ""
         if sighting.verdict:
             return Verdict(sighting.verdict), sighting.message
-        return Verdict.ERROR, f"fails in another way: {sighting.summary}"
+        return Verdict.ERROR, f"{ANOTHER_WAY}: {sighting.summary}"
 
 
 def parse(text: str) -> Symptom:
@@ -260,7 +276,7 @@ def noise(one: Failure, other: Failure) -> frozenset[str]:
 
 def shape(message: str) -> str:
     """Return a message without what differs from run to run: numbers, addresses, folders."""
-    text = re.sub(r"\b0x[0-9a-fA-F]+\b", "#", message)
+    text = re.sub(r"\b0x[0-9a-fA-F]+\b|\brepro-[a-z0-9_]{8}\b", "#", message)
     text = re.sub(r"(?:/[^\s/'\":]+)+/", "…/", text)
     return one_line(re.sub(r"\d+(?:\.\d+)?", "#", text))
 

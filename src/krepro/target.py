@@ -6,6 +6,7 @@ import ast
 import hashlib
 import re
 import shutil
+import tokenize
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from krepro import installer
-from krepro.cell.script import Script
+from krepro.cell.script import Script, sort_tests
 from krepro.home import Home, remove
 from krepro.installer import InstallError
 from krepro.project import Project, SelectionError, normal
@@ -49,6 +50,7 @@ def find(
     arguments: Sequence[str] = (),
     data: Sequence[Path] = (),
     requirements: Sequence[str] = (),
+    left_out: Sequence[Path] = (),
 ) -> Target:
     """Return what a name means: an id of the catalogue, or a file.
 
@@ -59,14 +61,20 @@ def find(
         arguments: for a script.
         data: files and folders that a script reads, besides those beside it.
         requirements: packages that it imports and the stacks lack.
+        left_out: files beside a script that are not its own, such as the report to write.
 
     Raises:
         SelectionError: there is no such thing, the script is not Python, or something that it
             needs is not there.
     """
     path = Path(name)
-    if path.suffix != ".py" or is_repro(path):
-        repros = project.repros([name])
+    named = path.suffix != ".py" and path.name == name
+    entry = project.repros_folder / f"{name}.py"
+    id_meant = named and entry.is_file()
+    if path.is_dir() and not id_meant:
+        raise SelectionError(f"{name}: is a folder: name a script in it")
+    if id_meant or is_repro(path) or (path.suffix != ".py" and not path.exists()):
+        repros = project.repros([str(entry) if id_meant else name])
         if len(repros) != 1:
             raise SelectionError(f"{name!r} means {len(repros)} repros: name one")
         if arguments or data or requirements:
@@ -76,20 +84,18 @@ def find(
         return Target(repros[0].id, repros[0].source_hash, repro=repros[0])
     if not path.is_file():
         raise SelectionError(f"{name}: no such file")
-    path = normal(path)
-    try:
-        source = path.read_text(encoding="utf-8")
-        ast.parse(source)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise SelectionError(f"{name}: cannot be read: {error}") from None
-    except SyntaxError as error:
+    # What lies beside a linked script is what Python itself looks at: beside the real one.
+    path = normal(path).resolve()
+    source = read_source(name, path)
+    called, uncalled = sort_tests(ast.parse(source))
+    if uncalled and not called:
         raise SelectionError(
-            f"{name}:{error.lineno}: is not valid Python: {error.msg}"
-        ) from None
+            f"{name}: runs nothing by itself, and {uncalled[0]} wants pytest: call it in the file"
+        )
     wanted = tuple(sorted({*declared_requirements(name, source), *checked(requirements)}))
     kit = room / "kit"
     kit.mkdir()
-    note = pack(path, kit)
+    note = pack(path, kit, [normal(each).resolve() for each in left_out])
     for item in data:
         add(item, kit)
     digest = hashlib.sha256(repr((path.name, tuple(arguments), wanted)).encode())
@@ -101,16 +107,44 @@ def find(
         digest=digest.hexdigest()[:16],
         script=Script(kit, path.name, tuple(arguments)),
         requirements=wanted,
-        note=note,
+        note="; ".join(filter(None, [note, not_called(uncalled)])),
     )
 
 
-def pack(script: Path, kit: Path) -> str:
+def not_called(tests: Sequence[str]) -> str:
+    """Return a line on tests that want pytest, or nothing."""
+    return f"not run, since they want pytest: {', '.join(tests)}" if tests else ""
+
+
+def read_source(name: str, path: Path) -> str:
+    """Return the text of a script, in the encoding that it declares.
+
+    Raises:
+        SelectionError: it cannot be read, or Python could not run it.
+    """
+    try:
+        ast.parse(path.read_bytes())
+        with tokenize.open(path) as file:
+            return file.read()
+    except SyntaxError as error:
+        place = f"{name}:{error.lineno}" if error.lineno else name
+        raise SelectionError(f"{place}: is not valid Python: {error.msg}") from None
+    except (OSError, ValueError) as error:
+        raise SelectionError(f"{name}: cannot be read: {error}") from None
+
+
+def pack(script: Path, kit: Path, left_out: Sequence[Path] = ()) -> str:
     """Copy a script and what lies beside it; return what was left out, in a line."""
-    files, total = [], 0
+    files, total, unread = [script], 0, []
     for file in beside(script.parent):
+        if file == script or file in left_out:
+            continue
+        try:
+            size = file.stat().st_size
+        except OSError:
+            continue
         files.append(file)
-        total += file.stat().st_size
+        total += size
         if len(files) > MOST_FILES or total > MOST_BYTES:
             for needed in [script, *imported(script)]:
                 copy(needed, kit / needed.relative_to(script.parent))
@@ -119,17 +153,28 @@ def pack(script: Path, kit: Path) -> str:
                 "are copied; name what it reads with --data"
             )
     for file in files:
-        copy(file, kit / file.relative_to(script.parent))
-    return ""
+        try:
+            copy(file, kit / file.relative_to(script.parent))
+        except PermissionError:
+            unread.append(file.name)
+    return f"left out, since they cannot be read: {', '.join(unread)}" if unread else ""
 
 
 def beside(folder: Path) -> Iterator[Path]:
-    """Yield the files in a folder, but for hidden ones, caches and environments."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name in LEFT_OUT or path.is_symlink():
+    """Yield the files in a folder, but for hidden ones, caches and environments.
+
+    Links to files are files; links to folders may lead anywhere and are not followed.
+    """
+    try:
+        paths = sorted(folder.iterdir())
+    except PermissionError:
+        return
+    for path in paths:
+        if path.name.startswith(".") or path.name in LEFT_OUT:
             continue
-        if path.is_dir() and not (path / "pyvenv.cfg").exists():
-            yield from beside(path)
+        if path.is_dir():
+            if not path.is_symlink() and not (path / "pyvenv.cfg").exists():
+                yield from beside(path)
         elif path.is_file():
             yield path
 
@@ -140,7 +185,7 @@ def imported(script: Path) -> list[Path]:
     pending = [script]
     while pending:
         try:
-            tree = ast.parse(pending.pop().read_text(encoding="utf-8"))
+            tree = ast.parse(pending.pop().read_bytes())
         except (OSError, SyntaxError, ValueError):
             continue
         for name in imported_names(tree):
@@ -172,12 +217,18 @@ def add(item: Path, kit: Path) -> None:
     place = kit / (
         path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.name
     )
-    if path.is_dir():
-        shutil.copytree(path, place, dirs_exist_ok=True)
-    elif path.is_file():
-        copy(path, place)
-    else:
-        raise SelectionError(f"--data {item}: no such file or folder")
+    try:
+        if path.is_dir():
+            shutil.copytree(path, place, dirs_exist_ok=True, ignore_dangling_symlinks=True)
+        elif path.is_file():
+            copy(path, place)
+        else:
+            raise SelectionError(f"--data {item}: no such file or folder")
+    except shutil.Error as error:
+        source, _, why = error.args[0][0]
+        raise SelectionError(f"--data {source}: cannot be read: {why}") from None
+    except PermissionError as error:
+        raise SelectionError(f"--data {item}: cannot be read: {error}") from None
 
 
 def copy(file: Path, place: Path) -> None:
@@ -196,12 +247,14 @@ def declared_requirements(name: str, source: str) -> list[str]:
     if block is None:
         return []
     try:
-        table = tomllib.loads(block_toml(block))
-        return checked(map(str, table.get("dependencies", [])))
+        found = tomllib.loads(block_toml(block)).get("dependencies", [])
     except tomllib.TOMLDecodeError as error:
         raise SelectionError(
             f"{name}: its script metadata is not valid TOML: {error}"
         ) from None
+    if not isinstance(found, list):
+        raise SelectionError(f"{name}: dependencies must be a list of requirements")
+    return checked(map(str, found))
 
 
 def checked(requirements: Sequence[str] | Iterator[str]) -> list[str]:

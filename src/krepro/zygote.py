@@ -115,7 +115,7 @@ class Zygote:
         ours, theirs = socket.socketpair()
         log = (self.scratch / f"{self.environment.stack.name}.log").open("ab")
         with theirs, log:
-            self._process = subprocess.Popen(
+            process = self._process = subprocess.Popen(
                 [
                     self.environment.python,
                     "-s",
@@ -141,8 +141,8 @@ class Zygote:
         ours.settimeout(None)
         if not ready:
             ours.close()
-            kill_group(self._process.pid)
-            self._process.wait()
+            kill_group(process.pid)
+            process.wait()
             self._process = None
             said = Path(log.name).read_text(errors="replace").split("\n")
             reason = next((line for line in reversed(said) if line.strip()), "it died")
@@ -201,9 +201,9 @@ class Zygote:
         if self._connection:
             self._connection.close()
             self._connection = None
-        if self._process:
-            kill_group(self._process.pid)
-            self._process.wait()
+        if process := self._process:
+            kill_group(process.pid)
+            process.wait()
             self._process = None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -12,7 +13,11 @@ REPROS = HERE / "repros"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 KERAS = """
-import torch
+import importlib
+import os
+
+BACKEND = os.environ.get("KERAS_BACKEND", "torch")
+importlib.import_module(BACKEND)
 
 __version__ = {version!r}
 VERSION = {version!r}
@@ -20,15 +25,16 @@ VERSION = {version!r}
 class backend:
     @staticmethod
     def backend():
-        return "torch"
+        return BACKEND
 
     @staticmethod
     def clear_session():
         pass
 
 def add(a, b):
-    # The planted bug: wrong in 9.1.0.
-    return a + b + (1 if VERSION == "9.1.0" else 0)
+    # The planted bug: wrong in 9.1.0; on jax, in 9.2.0 too.
+    wrong = ("9.1.0", "9.2.0") if BACKEND == "jax" else ("9.1.0",)
+    return a + b + (1 if VERSION in wrong else 0)
 
 def update_state(value):
     # The planted crash, in 9.1.0 and 9.2.0.
@@ -60,6 +66,26 @@ BROKEN = {
 # A release that matrix.toml knows, and the index does not have.
 ABSENT = "9.8.0"
 
+# A stack on another backend, which differs, and one that cannot be installed.
+JAX_STACK = """
+[[stack]]
+name = "fake-jax"
+backend = "jax"
+primary = true
+python = "{python}"
+requirements = ["jax==99.0"]
+releases = ">=9"
+"""
+LOST_STACK = """
+[[stack]]
+name = "lost"
+backend = "tensorflow"
+primary = true
+python = "{python}"
+requirements = ["tensorflow==0.0.99"]
+releases = ">=9"
+"""
+
 MATRIX = """
 schema = 1
 requirements = ["pytest>=8.2"]
@@ -84,14 +110,17 @@ releases = ">=9"
 """
 
 
-def make_wheel(folder: Path, name: str, version: str, source: str) -> Path:
+def make_wheel(
+    folder: Path, name: str, version: str, source: str, requires: Sequence[str] = ()
+) -> Path:
     """Write a wheel that holds one module."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
     files = {
         f"{name}/__init__.py": source,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        + "".join(f"Requires-Dist: {requirement}\n" for requirement in requires),
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: fake\nRoot-Is-Purelib: true\n"
         "Tag: py3-none-any\n",
     }
@@ -105,17 +134,22 @@ def make_wheel(folder: Path, name: str, version: str, source: str) -> Path:
 
 def make_wheels(folder: Path) -> Path:
     """Write the wheels of the fake backend and of every fake release."""
-    make_wheel(folder, "torch", "99.0", "__version__ = '99.0'\n")
+    for backend in ("torch", "jax"):
+        make_wheel(folder, backend, "99.0", "__version__ = '99.0'\n")
     for version, source in {**RELEASES, **BROKEN}.items():
         text = source.format(version=version) if source is KERAS else source
         make_wheel(folder, "keras", version, text)
     return folder
 
 
-def make_project(folder: Path) -> Path:
-    """Write a project: ``matrix.toml`` and the fake repros."""
-    text = MATRIX.format(python=PYTHON)
-    for version in [*RELEASES, *BROKEN, ABSENT]:
+def make_project(
+    folder: Path,
+    versions: Sequence[str] = (*RELEASES, *BROKEN, ABSENT),
+    stacks: Sequence[str] = (),
+) -> Path:
+    """Write a project: ``matrix.toml``, with more stacks where some are given, and the fake repros."""
+    text = "".join([MATRIX, *stacks]).format(python=PYTHON)
+    for version in versions:
         text += (
             f'\n[[release]]\nversion = "{version}"\nuploaded = 2026-01-01\n'
             'python = ">=3.9"\n'

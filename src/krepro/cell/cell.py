@@ -25,7 +25,7 @@ from typing import Any
 
 from packaging.version import Version
 
-from krepro.cell.script import Script
+from krepro.cell.script import EXITED, Script
 from krepro.cell.supervise import (
     Ending,
     Limits,
@@ -135,6 +135,8 @@ class Cell:
         job = self.job
         before = set(sys.modules)
         started = time.monotonic()
+        if job.trace:
+            trace.start(job.overlay, job.trace)
         try:
             found = identity.import_keras(
                 job.overlay, job.release, job.backend, job.backend_version
@@ -146,8 +148,7 @@ class Cell:
         loaded = [name for name in sys.modules if name not in before]
         modules = [m for m in loaded if m.partition(".")[0] not in KERAS_NAMES]
         self.events.tell("imported", identity=found, seconds=seconds, modules=modules)
-        if job.trace:
-            trace.start(job.overlay, job.trace)
+        trace.imported()
         # What is here now is never garbage; a collection in a child need not look at it.
         gc.collect()
         gc.freeze()
@@ -294,8 +295,22 @@ class Cell:
         """Run a repro or the script in a fork where ``start`` makes one, else in a fresh process."""
         limits = self._limits(repro, fresh=start is None)
         fresh = fresh_process(replace(self.job, repros=(repro.path,) if repro else ()))
-        record = to_record(self._supervise(start or fresh, limits), limits)
+        ending = self._supervise(start or fresh, limits)
+        record = to_record(ending, limits)
+        if repro is None and not (ending.limit or ending.record) and ending.status >= 0:
+            # It left without a word, by os._exit: that is an end of its own.
+            record = {
+                "ending": EXITED,
+                "status": ending.status,
+                "seconds": ending.seconds,
+                "output": ending.output,
+            }
         record.pop("identity", None)
+        limit_s = self.job.limits.timeout_s
+        if record.pop("ran_s", 0.0) > limit_s:
+            # A fresh process had the time to import Keras besides.
+            record = to_record(Ending(limit="timeout"), replace(limits, timeout_s=limit_s))
+            record |= {"seconds": ending.seconds, "output": ending.output}
         record["isolation"] = FORK if start else PROCESS
         return record
 

@@ -18,6 +18,7 @@ from krepro.cell.judge import one_line, raised_by, text_of
 # What is worth keeping of a value: enough to tell two apart, never a whole array.
 MOST_ITEMS = 16
 MOST_TEXT = 300
+MOST_MESSAGE = 20_000
 DEPTH = 3
 
 
@@ -29,7 +30,8 @@ def describe(error: BaseException, own: Collection[Path]) -> dict[str, Any]:
         own: the user's files, as Python names them.
 
     Returns:
-        ``type`` and ``message``; ``assertion``: whether an ``assert`` of the user's own files
+        ``type``, ``message`` (a short line) and ``text`` (all of it, where that is more);
+        ``assertion``: whether an ``assert`` of the user's own files
         failed; ``where``: the innermost statement of theirs (``file``, ``line``, ``function``,
         ``statement``); ``observed``: for an assertion, the plain values of the names in it;
         ``keras``: the frames inside Keras, outermost first.
@@ -39,9 +41,12 @@ def describe(error: BaseException, own: Collection[Path]) -> dict[str, Any]:
     assertion = isinstance(error, AssertionError) and any(
         raised_by(path, error.__traceback__) for path in own
     )
+    text = text_of(error)
+    message = one_line(text)
     found: dict[str, Any] = {
         "type": type(error).__name__,
-        "message": one_line(text_of(error)),
+        "message": message,
+        "text": "" if text == message else text[:MOST_MESSAGE],
         "assertion": assertion,
         "keras": [name for frame, _ in frames if (name := keras_name(frame))],
     }
@@ -88,8 +93,8 @@ def keras_name(frame: FrameType) -> str:
 def statement_at(frame: FrameType, line: int) -> ast.AST | None:
     """Return the innermost statement at a line of a frame's file; of a block, only its head."""
     try:
-        source = Path(frame.f_code.co_filename).read_text(encoding="utf-8")
-        tree = ast.parse(source)
+        # As bytes: a file may declare another encoding than UTF-8.
+        tree = ast.parse(Path(frame.f_code.co_filename).read_bytes())
     except (OSError, SyntaxError, ValueError):
         return None
     found = None

@@ -78,9 +78,12 @@ def judge(
 
 
 def text_of(error: BaseException) -> str:
-    """Return the message of an exception, even of one that has none to give."""
+    """Return the message of an exception, even of one that has none to give.
+
+    What UTF-8 cannot say (half of a surrogate pair) is escaped.
+    """
     try:
-        return str(error)
+        return str(error).encode("utf-8", "backslashreplace").decode()
     except Exception as failure:
         return f"(no message: {type(failure).__name__})"
 

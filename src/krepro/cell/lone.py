@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from krepro.cell import identity, script, session
+from krepro.cell import identity, script, session, trace
 from krepro.cell.cell import Job
 from krepro.cell.supervise import die_with_parent
 from krepro.verdict import Verdict
@@ -20,6 +20,8 @@ def main() -> None:
     die_with_parent()
     record_fd = int(sys.argv[1])
     job = Job.from_json(sys.argv[2])
+    if job.trace:
+        trace.start(job.overlay, job.trace)
     try:
         found = identity.import_keras(
             job.overlay, job.release, job.backend, job.backend_version
@@ -29,6 +31,7 @@ def main() -> None:
         record = {"verdict": Verdict.IMPORT.value, "message": message}
         os.write(record_fd, json.dumps(record).encode())
         raise
+    trace.imported()
     if job.script:
         script.run(job.script, record_fd, identity=found)
     if job.repros:

@@ -7,18 +7,24 @@ writes beside itself, or where it was started, is the user's.
 from __future__ import annotations
 
 import ast
+import contextlib
+import errno
 import json
 import os
 import runpy
 import shutil
 import sys
+import time
 import traceback
+import unittest
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from krepro.cell import failure, trace
+from krepro.cell.judge import text_of
+from krepro.verdict import Verdict
 
 RETURNED, RAISED, EXITED = "returned", "raised", "exited"
 
@@ -49,15 +55,23 @@ class Script:
 def run(script: Script, record_fd: int, **facts: Any) -> None:
     """Run a script in the current folder, write how it ended, and leave the process."""
     here = Path.cwd()
-    shutil.copytree(script.kit, here, dirs_exist_ok=True, symlinks=True)
-    path = here / script.name
-    sys.argv[:] = [str(path), *script.arguments]
-    sys.path[0:0] = [str(path.parent)]
-    sys.path.extend(map(str, script.extra))
-    record = {**ending_of(path), **facts}
+    try:
+        shutil.copytree(script.kit, here, dirs_exist_ok=True, symlinks=True)
+    except OSError as error:
+        record = unfit(error) or {"verdict": Verdict.ERROR.value, "message": str(error)}
+    else:
+        path = here / script.name
+        sys.argv[:] = [str(path), *script.arguments]
+        sys.path[0:0] = [str(path.parent)]
+        sys.path.extend(map(str, script.extra))
+        started = time.monotonic()
+        record = ending_of(path)
+        record["ran_s"] = time.monotonic() - started
+    record |= facts
     trace.finish()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # The script may have closed it.
+            stream.flush()
     with os.fdopen(record_fd, "w", encoding="utf-8") as file:
         json.dump(record, file)
     os._exit(0)
@@ -65,17 +79,35 @@ def run(script: Script, record_fd: int, **facts: Any) -> None:
 
 def ending_of(path: Path) -> dict[str, Any]:
     """Run a script and return how it ended: ``ending``, and what goes with it."""
-    own = set(path.parent.rglob("*.py"))
+    own = {path, *path.parent.rglob("*.py")}
     try:
+        # Read first: a script may remove itself.
+        called, _ = sort_tests(ast.parse(path.read_bytes()))
         names = runpy.run_path(str(path), run_name="__main__")
-        for name in tests_only(path):
+        for name in called:
             names[name]()
     except SystemExit as error:
         return {"ending": EXITED, "status": exit_status(error)}
     except BaseException as error:
-        traceback.print_exc()
-        return {"ending": RAISED, "status": 1, **failure.describe(error, own)}
+        with contextlib.suppress(Exception):
+            traceback.print_exc()
+        found = unfit(error)
+        return found or {"ending": RAISED, "status": 1, **failure.describe(error, own)}
     return {"ending": RETURNED, "status": 0}
+
+
+def unfit(error: BaseException) -> dict[str, Any] | None:
+    """Return the verdict of an exception that says nothing of the script, or None.
+
+    A test function may ask to be skipped, in the way of pytest or unittest.
+    """
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return {"verdict": Verdict.NO_SPACE.value, "message": text_of(error)}
+    outcomes = sys.modules.get("_pytest.outcomes")
+    kinds = (unittest.SkipTest, *([outcomes.Skipped] if outcomes else []))
+    if isinstance(error, kinds):
+        return {"verdict": Verdict.NOT_APPLICABLE.value, "message": text_of(error)}
+    return None
 
 
 def exit_status(error: SystemExit) -> int:
@@ -84,22 +116,26 @@ def exit_status(error: SystemExit) -> int:
         return 0
     if isinstance(error.code, int):
         return error.code & 0xFF
-    print(error.code, file=sys.stderr)  # noqa: T201  As Python itself does.
+    with contextlib.suppress(Exception):
+        print(error.code, file=sys.stderr)  # noqa: T201  As Python itself does.
     return 1
 
 
-def tests_only(path: Path) -> list[str]:
-    """Return the test functions of a file that runs nothing by itself, as pytest files do."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def sort_tests(tree: ast.Module) -> tuple[list[str], list[str]]:
+    """Return the tests of a file that runs nothing by itself: those to call, and the others.
+
+    The others want something of pytest's: an argument, or an object of a class.
+    """
     quiet = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign)
     for node in tree.body:
         text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         if not (text or isinstance(node, quiet)):
-            return []
-    return [
-        node.name
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef)
-        and node.name.startswith("test_")
-        and not node.args.args
-    ]
+            return [], []
+    called: list[str] = []
+    others: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            (others if node.args.args or node.args.kwonlyargs else called).append(node.name)
+        elif isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+            others.append(node.name)
+    return called, others

@@ -1,4 +1,7 @@
-"""Note which functions of Keras a run calls, for those who ask what a run can reach."""
+"""Note which functions of Keras a run calls, for those who ask what a run can reach.
+
+What is called while Keras is imported is noted apart: every run calls that.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -19,6 +23,11 @@ class Trace:
         self._prefix = f"{folder}{os.sep}"
         # By identity: a code object's own hash looks at all that is in it.
         self._codes: dict[int, CodeType] = {}
+        self._importing: dict[int, CodeType] = {}
+
+    def imported(self) -> None:
+        """Keras is imported: what is called from now on, the run calls."""
+        self._importing, self._codes = self._codes, {}
 
     def start(self) -> None:
         """Begin, in this thread and in those that it starts."""
@@ -33,20 +42,26 @@ class Trace:
     def save(self, path: Path) -> None:
         """Write what ran: qualified names of functions by file, and imported files."""
         sys.setprofile(None)
-        functions: dict[str, set[str]] = {}
-        for code in list(self._codes.values()):
-            if code.co_filename.startswith(self._prefix):
-                file = code.co_filename[len(self._prefix) :]
-                functions.setdefault(file, set()).add(code.co_qualname)
         files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
         imported = [
             file[len(self._prefix) :]
             for file in files
             if isinstance(file, str) and file.startswith(self._prefix)
         ]
-        table = {name: sorted(names) for name, names in functions.items()}
-        data = json.dumps({"functions": table, "imported": sorted(imported)})
-        path.write_text(data, encoding="utf-8")
+        table = {
+            "functions": self._named(self._codes),
+            "importing": self._named(self._importing),
+            "imported": sorted(imported),
+        }
+        path.write_text(json.dumps(table), encoding="utf-8")
+
+    def _named(self, codes: Mapping[int, CodeType]) -> dict[str, list[str]]:
+        found: dict[str, set[str]] = {}
+        for code in list(codes.values()):
+            if code.co_filename.startswith(self._prefix):
+                file = code.co_filename[len(self._prefix) :]
+                found.setdefault(file, set()).add(code.co_qualname)
+        return {file: sorted(names) for file, names in found.items()}
 
 
 _CURRENT: list[tuple[Trace, Path]] = []
@@ -57,6 +72,12 @@ def start(folder: Path, output: Path) -> None:
     trace = Trace(folder)
     _CURRENT.append((trace, output))
     trace.start()
+
+
+def imported() -> None:
+    """Say that Keras is imported, if this process is traced."""
+    for trace, _ in _CURRENT:
+        trace.imported()
 
 
 def finish() -> None:

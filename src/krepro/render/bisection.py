@@ -21,6 +21,8 @@ from krepro.verdict import Verdict
 
 SCHEMA = 1
 UNMEASURED = ("·", "dim")
+# Of a drawing: room for the name of a backend, and where it goes on in the next line.
+INDENT, WIDTH = 11, 80
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,15 @@ def render(found: Bisection) -> RenderableType:
 
 def drawing(track: Track) -> Text:
     """Return a mark for every release, line by line."""
-    text = Text(f"{track.stack.backend:<11}", style="bold")
+    text = Text(f"{track.stack.backend:<{INDENT}}", style="bold")
     seen, presumed = track.verdicts(), track.presumed
+    column = INDENT
     for name, line in release.lines(track.releases).items():
+        width = len(name) + 1 + len(line)
+        if column + width > WIDTH:
+            text.append("\n" + " " * INDENT)
+            column = INDENT
+        column += width + 2
         text.append(f"{name} ", style="dim")
         for each in line:
             mark, style = UNMEASURED
@@ -77,6 +85,7 @@ def drawing(track: Track) -> Text:
                 mark, style = "x", "red"
             text.append(mark, style=style)
         text.append("  ")
+    text.rstrip()
     return text
 
 
@@ -91,12 +100,14 @@ def legend(tracks: Sequence[Track]) -> list[str]:
 
 def sentences(track: Track) -> list[str]:
     """Return what was found on a backend, a line for each interval and each gap."""
-    lines = []
+    lines = [track.trouble] if track.trouble else []
     facts = [s for s in track.verdicts().values() if s.verdict.known]
     if not track.intervals:
         said = "never seen" if facts else "nothing could be measured"
         lines.append(f"{said} ({len(facts)} of {len(track.releases)} releases measured)")
     lines += [f"{described(interval)}" for interval in track.intervals]
+    if track.advice:
+        lines.append(track.advice)
     groups: dict[str, list[Version]] = {}
     for each, seen in track.unknown.items():
         groups.setdefault(f"{seen.verdict.value}: {seen.message}", []).append(each)
@@ -114,7 +125,7 @@ def described(interval: Interval) -> str:
         sign = "<=" if interval.first_fixed else "<"
         last = f"{interval.after[0]} <= first fixed {sign} {later}"
         if interval.first_fixed is None:
-            last = f"last seen in {interval.last_bad}, later releases say nothing"
+            last = f"last seen in {interval.last_bad}, later releases are not known"
     elif interval.first_fixed is None:
         last = f"not fixed (last measured {interval.last_bad})"
     else:
@@ -172,6 +183,7 @@ def to_data(found: Bisection) -> dict[str, Any]:
                 "symptom": str(track.symptom) if track.symptom else found.symptom,
                 "range": track.range,
                 "intervals": [interval_data(interval) for interval in track.intervals],
+                "trouble": track.trouble,
                 "unknown": {str(r): seen_data(s) for r, s in track.unknown.items()},
                 "verdicts": {str(r): seen_data(s) for r, s in track.verdicts().items()},
                 "presumed": {str(r): v.value for r, v in track.presumed.items()},
