@@ -1123,11 +1123,17 @@ class _Plan:
         division = self._divide(position)
         if division.count < 2:
             return [change]
-        pieces = [piece for found in division.pieces.values() for piece in found]
+        names = {leaf.id: (leaf.new or leaf.old) for leaf in self._leaves}
+        pieces = [
+            (piece, unit.name if (unit := names[leaf]) else MODULE)
+            for leaf, found in division.pieces.items()
+            for piece in found
+        ]
         found = [
             replace(
                 change,
                 hunk=piece.hunk,
+                names=(name,),
                 kind=_kind_of(change.kind, piece),
                 old_lines=_span(piece.old),
                 new_lines=_span(piece.new),
@@ -1135,7 +1141,7 @@ class _Plan:
                 new_text="".join(atom.text for atom in piece.new),
                 inert=change.inert or not any(a.is_code for a in (*piece.old, *piece.new)),
             )
-            for piece in pieces
+            for piece, name in pieces
             if piece.hunk
         ]
         numbers = {hunk.hunk for hunk in found}

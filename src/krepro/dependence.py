@@ -17,6 +17,8 @@ from pathlib import PurePosixPath
 from krepro.changes import Change, Kind, Tree
 
 WORD = re.compile(r"[^\W\d]\w*")
+# The head of a definition, or of another statement with a body.
+HEAD = re.compile(r":\s*(#[^\n]*)?\s*\Z")
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,25 @@ def names_in(text: str) -> Names:
     """Return the names in a piece of code; all of them as used where it does not parse."""
     if not text.strip():
         return NOTHING
-    try:
-        tree = ast.parse(textwrap.dedent(text))
-    except (SyntaxError, ValueError):
+    tree = _parsed(textwrap.dedent(text))
+    if tree is None:
         return Names(frozenset(), frozenset(WORD.findall(text)))
     defined, used = set(), set()
     for node in ast.walk(tree):
         defined |= set(_defined(node))
         used |= set(_used(node))
     return Names(frozenset(defined), frozenset(used))
+
+
+def _parsed(text: str) -> ast.Module | None:
+    """Return the syntax tree of a piece of code, which may be the head of a statement."""
+    margin = re.findall(r"^[ \t]*(?=\S)", text, re.MULTILINE)[-1]
+    for whole in (text, f"{text.rstrip()}\n{margin}    pass\n"):
+        try:
+            return ast.parse(whole)
+        except (SyntaxError, ValueError):
+            continue
+    return None
 
 
 def _defined(node: ast.AST) -> Iterator[str]:
@@ -108,6 +120,45 @@ class Dependences:
             for name in olds[change].defined - in_new:
                 wanted |= users[name]
             needs[change] = frozenset(wanted - {change})
+        return cls(needs)
+
+    @classmethod
+    def within(
+        cls, changes: Iterable[Change], hunks: Iterable[Change], old: Tree
+    ) -> Dependences:
+        """Work out what hunks of changes need of each other, name by name.
+
+        A hunk that uses a name which its function, or else its file, had nowhere in OLD needs
+        the first hunk that defines it there; one that takes a name away needs those that stop
+        using it. What is inside a new function needs its head.
+        """
+        whole = {(change.path, change.position): change for change in changes}
+        hunks = sorted(hunks)
+        olds = {hunk: names_in(hunk.old_text) for hunk in hunks}
+        news = {hunk: names_in(hunk.new_text) for hunk in hunks}
+        needs: dict[Change, frozenset[Change]] = {}
+        had: dict[str | Change, frozenset[str]] = {}
+        for hunk in hunks:
+            change = whole.get((hunk.path, hunk.position), hunk)
+            if change not in had:
+                had[change] = names_in(change.old_text).defined
+            if hunk.path not in had:
+                had[hunk.path] = names_in(old.get(hunk.old_path, "")).defined
+            beside = [h for h in hunks if h.path == hunk.path and h != hunk]
+            own = [h for h in beside if h.position == hunk.position]
+            wanted = set[Change]()
+            for name in news[hunk].used - news[hunk].defined:
+                for known, others in ((had[change], own), (had[hunk.path], beside)):
+                    makers = [h for h in others if name in news[h].defined]
+                    if name not in known and makers:
+                        wanted.add(makers[0])
+                        break
+            kept = names_in(change.new_text).defined
+            for name in olds[hunk].defined - kept:
+                wanted |= {h for h in own if name in olds[h].used}
+            if hunk.hunk and not change.old_text.strip() and own and own[0] < hunk:
+                wanted |= {own[0]} if HEAD.search(own[0].new_text) else set()
+            needs[hunk] = frozenset(wanted)
         return cls(needs)
 
     def close(self, changes: frozenset[Change]) -> frozenset[Change]:
