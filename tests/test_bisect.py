@@ -20,15 +20,15 @@ from packaging.version import Version
 
 from krepro import ranges
 from krepro import release as release_module
-from krepro.bisect import Asked, Bisector, ClaimError, Track, Watcher, flaky
+from krepro.hunt.bisect import Asked, Bisector, ClaimError, Track, Watcher, flaky
+from krepro.hunt.commands import answered
+from krepro.hunt.prober import Place
+from krepro.hunt.symptom import Sighting, Symptom, untestable
+from krepro.hunt.target import Target
 from krepro.installer import InstallError
 from krepro.matrix import Cell, Stack, read_matrix
-from krepro.prober import Place
 from krepro.render import bisection
 from krepro.render.bisection import Bisection
-from krepro.searches import answered
-from krepro.symptom import Sighting, Symptom, untestable
-from krepro.target import Target
 from krepro.verdict import Verdict
 from tests.conftest import ROOT, Fake
 from tests.fake import subject

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from krepro.changes import (
+from krepro.hunt.changes import (
     Change,
     Kind,
     Run,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from krepro.commits import Clone, Commit, CommitTurn
+from krepro.hunt.commits import Clone, Commit, CommitTurn
 from krepro.project import SelectionError
 from tests.conftest import Fake
 from tests.fake import subject

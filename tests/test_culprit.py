@@ -21,11 +21,14 @@ import msgspec
 import pytest
 from packaging.version import Version
 
-from krepro import culprit as culprits
-from krepro import hybrid, searches, symptom
-from krepro import target as targets
-from krepro.changes import Change, cut
-from krepro.culprit import (
+from krepro.engine import Engine
+from krepro.home import Home
+from krepro.hunt import commands as searches
+from krepro.hunt import culprit as culprits
+from krepro.hunt import hybrid, symptom
+from krepro.hunt import target as targets
+from krepro.hunt.changes import Change, cut
+from krepro.hunt.culprit import (
     FIXED,
     INTRODUCED,
     Culprit,
@@ -35,15 +38,13 @@ from krepro.culprit import (
     Unexplained,
     likely,
 )
-from krepro.engine import Engine
-from krepro.home import Home
+from krepro.hunt.search import Answer
+from krepro.hunt.symptom import Failure, Sighting
 from krepro.installer import InstallError
 from krepro.matrix import Stack
 from krepro.project import Project
 from krepro.render import culprit as rendering
 from krepro.report import Exit
-from krepro.search import Answer
-from krepro.symptom import Failure, Sighting
 from krepro.verdict import Verdict
 from tests.conftest import Fake
 from tests.fake import planted

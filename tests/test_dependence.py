@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from krepro.changes import Change, cut, refine
-from krepro.dependence import Dependences, names_in
+from krepro.hunt.changes import Change, cut, refine
+from krepro.hunt.dependence import Dependences, names_in
 from tests.test_changes import pairs
 
 M = "keras/src/m.py"

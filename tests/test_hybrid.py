@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from krepro import hybrid
+from krepro.hunt import hybrid
 
 FILES = {
     "keras/__init__.py": "import keras.src.a\n",

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from krepro.search import (
+from krepro.hunt.search import (
     Answer,
     Minimizer,
     Step,

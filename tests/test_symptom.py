@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from krepro import symptom
-from krepro.symptom import Failure, Sighting, Symptom, SymptomError, Where
+from krepro.hunt import symptom
+from krepro.hunt.symptom import Failure, Sighting, Symptom, SymptomError, Where
 from krepro.verdict import Verdict
 
 RETURNED = Sighting(ending="returned", output="epoch 1\nloss: nan\nend")

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from krepro import symptom
-from krepro import target as targets
 from krepro.cell.supervise import processes
+from krepro.hunt import symptom
+from krepro.hunt import target as targets
+from krepro.hunt.prober import Place, Prober
+from krepro.hunt.symptom import Sighting
+from krepro.hunt.target import Target
 from krepro.installer import InstallError
 from krepro.matrix import Cell
-from krepro.prober import Place, Prober
 from krepro.project import Project, SelectionError
-from krepro.symptom import Sighting
-from krepro.target import Target
 from krepro.verdict import Verdict
 from tests.conftest import Fake
 from tests.fake import subject

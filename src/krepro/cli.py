@@ -27,14 +27,14 @@ from krepro import (
     published,
     result,
     scaffold,
-    searches,
-    upgrades,
 )
-from krepro import culprit as culprits
 from krepro import stack as stacks
 from krepro.board import watcher_for
 from krepro.engine import Engine, NotKept, Options, Plan
 from krepro.home import Home, InUse
+from krepro.hunt import commands as searches
+from krepro.hunt import culprit as culprits
+from krepro.hunt.symptom import SymptomError
 from krepro.installer import InstallError
 from krepro.matrix import Cell, MatrixError, Stack
 from krepro.project import Project, SelectionError
@@ -42,7 +42,7 @@ from krepro.release import UnknownRelease
 from krepro.render import data, github, junit, markdown, story, text
 from krepro.report import Exit, Report
 from krepro.repro import BACKENDS, Repro, ReproError, read_repro
-from krepro.symptom import SymptomError
+from krepro.upgrade import command as upgrades
 from krepro.verdict import Verdict
 
 BAD_INPUT = (MatrixError, ReproError, SelectionError, SymptomError, UnknownRelease)

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 from packaging.version import Version
 
-from krepro import culprit
 from krepro import stack as stacks
-from krepro.culprit import Culprit
+from krepro.hunt import culprit
+from krepro.hunt.culprit import Culprit
 from krepro.matrix import Cell
 from krepro.project import Project
 from krepro.render import culprits_page, markdown, picture

@@ -13,10 +13,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from krepro import __version__, release
-from krepro.bisect import Seen, Track
-from krepro.commits import CommitTurn
+from krepro.hunt.bisect import Seen, Track
+from krepro.hunt.commits import CommitTurn
+from krepro.hunt.target import Target
 from krepro.ranges import Interval
-from krepro.target import Target
 from krepro.verdict import Verdict
 
 SCHEMA = 1

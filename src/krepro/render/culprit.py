@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from krepro.culprit import INTRODUCED, Culprit
+from krepro.hunt.culprit import INTRODUCED, Culprit
 from krepro.verdict import Verdict
 
 

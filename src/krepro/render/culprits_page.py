@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from krepro.culprit import Culprit
+from krepro.hunt.culprit import Culprit
 
 AGREEMENTS = ("same", "part", "other")
 UPSTREAM = "https://github.com/keras-team/keras"

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from krepro import ranges
-from krepro.culprit import INTRODUCED, Culprit
+from krepro.hunt.culprit import INTRODUCED, Culprit
 from krepro.matrix import Stack
 from krepro.render.text import mark
 from krepro.report import Report

@@ -18,11 +18,14 @@ import msgspec
 from packaging.version import Version
 from rich.console import Console
 
-from krepro import culprit as culprits
-from krepro import release, symptom
-from krepro import target as targets
+from krepro import release
 from krepro.audit import CHEAPEST
-from krepro.bisect import (
+from krepro.engine import Engine, Options, Stopped, default_isolation
+from krepro.home import Home
+from krepro.hunt import culprit as culprits
+from krepro.hunt import symptom
+from krepro.hunt import target as targets
+from krepro.hunt.bisect import (
     Asked,
     Bisector,
     Seen,
@@ -33,20 +36,18 @@ from krepro.bisect import (
     flaky,
     served,
 )
-from krepro.commits import Clone, CommitSearch, CommitTurn, turns_of
-from krepro.culprit import Culprit, Investigator, NotTwoSided, Side, Unexplained
-from krepro.engine import Engine, Options, Stopped, default_isolation
-from krepro.home import Home
+from krepro.hunt.commits import Clone, CommitSearch, CommitTurn, turns_of
+from krepro.hunt.culprit import Culprit, Investigator, NotTwoSided, Side, Unexplained
+from krepro.hunt.prober import Place, Prober
+from krepro.hunt.symptom import Symptom
+from krepro.hunt.target import Target
 from krepro.installer import InstallError
 from krepro.matrix import Cell, Stack
-from krepro.prober import Place, Prober
 from krepro.project import Project, SelectionError
 from krepro.render import bisection
 from krepro.render import culprit as culprit_text
 from krepro.render.bisection import Bisection
 from krepro.report import Exit
-from krepro.symptom import Symptom
-from krepro.target import Target
 from krepro.verdict import Verdict
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from krepro.changes import Change, Kind, Tree
+from krepro.hunt.changes import Change, Kind, Tree
 
 WORD = re.compile(r"[^\W\d]\w*")
 # The head of a definition, or of another statement with a body.

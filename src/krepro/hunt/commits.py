@@ -17,13 +17,13 @@ from typing import Any
 
 from packaging.version import Version
 
-from krepro.bisect import Bisector, Track, answer_of, count
 from krepro.home import Home, remove
+from krepro.hunt.bisect import Bisector, Track, answer_of, count
+from krepro.hunt.prober import Place
+from krepro.hunt.search import Answer
 from krepro.installer import InstallError, cause_of
 from krepro.matrix import Cell
-from krepro.prober import Place
 from krepro.project import SelectionError
-from krepro.search import Answer
 
 PACKAGE = "keras"
 # What git sets for its hooks, and what would lead away from the clone that was named.

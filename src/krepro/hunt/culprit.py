@@ -18,19 +18,20 @@ from typing import Any
 import msgspec
 from packaging.version import Version
 
-from krepro import changes as cutting
-from krepro import hybrid, overlay, symptom
-from krepro.changes import Change, Kind, Run, Tree
-from krepro.dependence import Dependences
+from krepro import overlay
 from krepro.engine import Engine
+from krepro.hunt import changes as cutting
+from krepro.hunt import hybrid, symptom
+from krepro.hunt.changes import Change, Kind, Run, Tree
+from krepro.hunt.dependence import Dependences
+from krepro.hunt.prober import Place, Prober
+from krepro.hunt.search import Answer, Minimizer
+from krepro.hunt.symptom import Failure, Sighting, Symptom
+from krepro.hunt.target import Target
 from krepro.installer import InstallError, cause_of
 from krepro.matrix import Cell, Stack
-from krepro.prober import Place, Prober
 from krepro.project import SelectionError
 from krepro.result import write_atomically
-from krepro.search import Answer, Minimizer
-from krepro.symptom import Failure, Sighting, Symptom
-from krepro.target import Target
 from krepro.verdict import Verdict
 
 SCHEMA = 1

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 
 from packaging.version import Version
 
-from krepro import ranges, search, symptom
+from krepro import ranges
 from krepro.engine import Engine
+from krepro.hunt import search, symptom
+from krepro.hunt.prober import Place, Prober
+from krepro.hunt.search import Answer
+from krepro.hunt.symptom import Sighting, Symptom
+from krepro.hunt.target import SUPPLIED, Target
 from krepro.installer import InstallError
 from krepro.matrix import Cell, Matrix, Stack
-from krepro.prober import Place, Prober
 from krepro.project import SelectionError
 from krepro.ranges import Interval
-from krepro.search import Answer
-from krepro.symptom import Sighting, Symptom
-from krepro.target import SUPPLIED, Target
 from krepro.verdict import Verdict
 
 # Up to here every release is measured: a search between two ends cannot see a bug that came

@@ -15,11 +15,11 @@ import msgspec
 
 from krepro.cell.supervise import Limits
 from krepro.engine import SCRIPT, Engine, NotKept, Stopped, is_known
+from krepro.hunt.symptom import Sighting, sighting_from, untestable
+from krepro.hunt.target import Target, prepare_extra
 from krepro.installer import InstallError, cause_of
 from krepro.matrix import Cell, Stack
 from krepro.result import CellResult, measurement_from, now, write_atomically
-from krepro.symptom import Sighting, sighting_from, untestable
-from krepro.target import Target, prepare_extra
 from krepro.verdict import Verdict
 
 SCHEMA = 2

@@ -1,0 +1,1 @@
+"""From a script that misbehaves to releases, to commits, to lines of Keras."""
