@@ -127,14 +127,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         history.commit(f"On main (#{20 + n})", **{f"main{n}": "x = 1\n"})
     history.day += 1
     history.git("merge", "--quiet", "--no-ff", "-m", "Merge side", "side")
-    hashes["broken"] = history.commit("Oops (#30)", old="import os", new="import oops, os")
-    hashes["again"] = history.commit("Sorry", old="import oops, os", new="import os")
+    hashes["broken"] = history.commit("Oops (#30)", old="import os", new="import krepro_oops, os")
+    hashes["again"] = history.commit("Sorry", old="import krepro_oops, os", new="import os")
     hashes["9.1.0"] = history.release("9.1.0")
     (history.path / "README.md").write_text("Keras")
     history.commit("Documentation (#40)")
     hashes["before"] = history.commit("A test (#41)", a_test="raise SystemError\n")
-    hashes["hole"] = history.commit("Oops again", old="import os", new="import oops, os")
-    hashes["fix"] = history.commit("Sums (#42)", old="import oops, os", new="import os")
+    hashes["hole"] = history.commit("Oops again", old="import os", new="import krepro_oops, os")
+    hashes["fix"] = history.commit("Sums (#42)", old="import krepro_oops, os", new="import os")
     hashes["fixed"] = history.commit("Sums, really (#43)", old=PLANTED[1], new="wrong = ()")
     hashes["9.2.0"] = history.release("9.2.0")
     history.commit("Later (#50)", later="x = 1\n")
@@ -217,10 +217,10 @@ def test_commits_that_say_nothing_stay_open(
     history.release("9.0.0")
     history.commit("Fine", fine="x = 1\n")
     holes = [
-        history.commit("Oops", old="import os", new="import oops, os"),
+        history.commit("Oops", old="import os", new="import krepro_oops, os"),
         history.commit("The bug, unseen", old=PLANTED[0], new=PLANTED[1]),
     ]
-    first = history.commit("Seen (#7)", old="import oops, os", new="import os")
+    first = history.commit("Seen (#7)", old="import krepro_oops, os", new="import os")
     history.commit("Later", later="x = 1\n")
     history.release("9.1.0")
     done = four.run("bisect", script, "--git", str(history.path), "-r", "<9.2")
@@ -233,6 +233,15 @@ def test_commits_that_say_nothing_stay_open(
     (turn,) = turns_of(data)
     assert turn["commit"] == first
     assert sorted(turn["open"]) == sorted(holes)
+    # What they lack can be given to them: it is there before Keras is imported.
+    wheels = tmp_path / "wheels"
+    subject.make_wheel(wheels, "krepro_oops", "1.0", "")
+    links = f"{four.wheels},{wheels}"
+    given = Fake(four.project, four.home, links)  # type: ignore[arg-type]
+    options = ("--git", str(history.path), "-r", "<9.2", "-f", "json", "--with", "krepro_oops")
+    (turn,) = turns_of(given.run("bisect", script, *options))
+    assert turn["commit"] == holes[1]
+    assert turn["open"] == []
 
 
 def test_a_release_from_a_branch_of_its_own(

@@ -132,8 +132,15 @@ def test_options_that_mean_nothing(
 
 
 def test_a_repro_takes_no_arguments(find: Find) -> None:
-    with pytest.raises(SelectionError, match="takes no arguments, data or packages"):
+    with pytest.raises(SelectionError, match="takes no arguments or data"):
         find("adds_wrongly", arguments=["--epochs", "1"])
+
+
+def test_a_repro_may_need_packages_that_a_commit_of_keras_imports(find: Find) -> None:
+    plain, more = find("adds_wrongly"), find("adds_wrongly", requirements=["six"])
+    assert more.requirements == ("six",)
+    assert more.repro == plain.repro
+    assert more.digest != plain.digest
 
 
 def test_a_file_that_may_not_be_read(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,7 +351,11 @@ def lab(fake_session: Fake, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "untestable:crash the cell itself died",
             "",
         ),
-        ("x = [0]\nwhile 1: x += x", "untestable:oom passed 600 MiB", ""),
+        (
+            "x = b'x' * (700 << 20)\nimport time; time.sleep(9)",
+            "untestable:oom passed 600 MiB",
+            "",
+        ),
         ("while True: pass", "untestable:timeout no end after", ""),
         ("raise ValueError('odd')", "ValueError: odd", "Traceback"),
         ("raise ValueError('\\udc80')", "ValueError: \\udc80", "Traceback"),

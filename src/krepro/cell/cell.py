@@ -54,7 +54,7 @@ class Job:
 
     ``only`` names the functions of the repros that run (all, where there is none); ``confirm``
     has a crash or a time-out come again in a fresh process before it is believed; ``trace`` is
-    the file for what the run called.
+    the file for what the run called; ``extra`` are folders with packages that the stack lacks.
     """
 
     overlay: Path
@@ -73,6 +73,7 @@ class Job:
     only: tuple[str, ...] = ()
     confirm: bool = True
     trace: Path | None = None
+    extra: tuple[Path, ...] = ()
 
     @classmethod
     def from_json(cls, text: str) -> Job:
@@ -86,6 +87,7 @@ class Job:
                 "repros": tuple(Path(path) for path in table["repros"]),
                 "limits": Limits(**table["limits"]),
                 "only": tuple(table["only"]),
+                "extra": tuple(Path(path) for path in table["extra"]),
                 "trace": table["trace"] and Path(table["trace"]),
                 "script": table["script"] and Script.from_table(table["script"]),
             }
@@ -137,6 +139,7 @@ class Cell:
         started = time.monotonic()
         if job.trace:
             trace.start(job.overlay, job.trace)
+        sys.path.extend(map(str, job.extra))
         try:
             found = identity.import_keras(
                 job.overlay, job.release, job.backend, job.backend_version
@@ -146,7 +149,9 @@ class Cell:
             return
         seconds = round(time.monotonic() - started, 4)
         loaded = [name for name in sys.modules if name not in before]
-        modules = [m for m in loaded if m.partition(".")[0] not in KERAS_NAMES]
+        # A zygote learns from this; packages that only this job has are not for it.
+        told = () if job.extra else loaded
+        modules = [m for m in told if m.partition(".")[0] not in KERAS_NAMES]
         self.events.tell("imported", identity=found, seconds=seconds, modules=modules)
         trace.imported()
         # What is here now is never garbage; a collection in a child need not look at it.

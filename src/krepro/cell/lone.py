@@ -22,6 +22,7 @@ def main() -> None:
     job = Job.from_json(sys.argv[2])
     if job.trace:
         trace.start(job.overlay, job.trace)
+    sys.path.extend(map(str, job.extra))
     try:
         found = identity.import_keras(
             job.overlay, job.release, job.backend, job.backend_version

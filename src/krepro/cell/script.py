@@ -31,15 +31,11 @@ RETURNED, RAISED, EXITED = "returned", "raised", "exited"
 
 @dataclass(frozen=True)
 class Script:
-    """A script to run: ``name`` is its path inside ``kit``, a folder to be copied for the run.
-
-    ``extra`` are folders with packages that the stack lacks.
-    """
+    """A script to run: ``name`` is its path inside ``kit``, a folder to be copied for the run."""
 
     kit: Path
     name: str
     arguments: tuple[str, ...] = ()
-    extra: tuple[Path, ...] = ()
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Script:
@@ -48,7 +44,6 @@ class Script:
             kit=Path(table["kit"]),
             name=table["name"],
             arguments=tuple(table["arguments"]),
-            extra=tuple(Path(path) for path in table["extra"]),
         )
 
 
@@ -63,7 +58,6 @@ def run(script: Script, record_fd: int, **facts: Any) -> None:
         path = here / script.name
         sys.argv[:] = [str(path), *script.arguments]
         sys.path[0:0] = [str(path.parent)]
-        sys.path.extend(map(str, script.extra))
         started = time.monotonic()
         record = ending_of(path)
         record["ran_s"] = time.monotonic() - started

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -206,11 +205,9 @@ class Prober:
         changes = dict(self.changes)
         limits = engine.matrix.limits
         stack = engine.matrix.find_stack(place.cell.stack)
-        script = target.script
-        if script:
-            extra = self._extra(stack)
-            script = dataclasses.replace(script, extra=(extra,) if extra else ())
-            changes["script"] = script
+        changes["script"] = target.script
+        extra = self._extra(stack)
+        changes["extra"] = (extra,) if extra else ()
         changes.setdefault("limits", self._limits(limits.output_kb))
         if place.overlay:
             changes["overlay"] = place.overlay()

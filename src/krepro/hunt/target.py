@@ -77,11 +77,12 @@ def find(
         repros = project.repros([str(entry) if id_meant else name])
         if len(repros) != 1:
             raise SelectionError(f"{name!r} means {len(repros)} repros: name one")
-        if arguments or data or requirements:
-            raise SelectionError(
-                f"{name} is a repro: it takes no arguments, data or packages"
-            )
-        return Target(repros[0].id, repros[0].source_hash, repro=repros[0])
+        if arguments or data:
+            raise SelectionError(f"{name} is a repro: it takes no arguments or data")
+        wanted = tuple(sorted(checked(requirements)))
+        key = hashlib.sha256(repr(wanted).encode()).hexdigest()[:8]
+        own = repros[0].source_hash + (f"-{key}" if wanted else "")
+        return Target(repros[0].id, own, repro=repros[0], requirements=wanted)
     if not path.is_file():
         raise SelectionError(f"{name}: no such file")
     # What lies beside a linked script is what Python itself looks at: beside the real one.
