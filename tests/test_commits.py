@@ -127,14 +127,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         history.commit(f"On main (#{20 + n})", **{f"main{n}": "x = 1\n"})
     history.day += 1
     history.git("merge", "--quiet", "--no-ff", "-m", "Merge side", "side")
-    hashes["broken"] = history.commit("Oops (#30)", old="import os", new="import krepro_oops, os")
+    hashes["broken"] = history.commit(
+        "Oops (#30)", old="import os", new="import krepro_oops, os"
+    )
     hashes["again"] = history.commit("Sorry", old="import krepro_oops, os", new="import os")
     hashes["9.1.0"] = history.release("9.1.0")
     (history.path / "README.md").write_text("Keras")
     history.commit("Documentation (#40)")
     hashes["before"] = history.commit("A test (#41)", a_test="raise SystemError\n")
-    hashes["hole"] = history.commit("Oops again", old="import os", new="import krepro_oops, os")
-    hashes["fix"] = history.commit("Sums (#42)", old="import krepro_oops, os", new="import os")
+    hashes["hole"] = history.commit(
+        "Oops again", old="import os", new="import krepro_oops, os"
+    )
+    hashes["fix"] = history.commit(
+        "Sums (#42)", old="import krepro_oops, os", new="import os"
+    )
     hashes["fixed"] = history.commit("Sums, really (#43)", old=PLANTED[1], new="wrong = ()")
     hashes["9.2.0"] = history.release("9.2.0")
     history.commit("Later (#50)", later="x = 1\n")
@@ -238,7 +244,16 @@ def test_commits_that_say_nothing_stay_open(
     subject.make_wheel(wheels, "krepro_oops", "1.0", "")
     links = f"{four.wheels},{wheels}"
     given = Fake(four.project, four.home, links)  # type: ignore[arg-type]
-    options = ("--git", str(history.path), "-r", "<9.2", "-f", "json", "--with", "krepro_oops")
+    options = (
+        "--git",
+        str(history.path),
+        "-r",
+        "<9.2",
+        "-f",
+        "json",
+        "--with",
+        "krepro_oops",
+    )
     (turn,) = turns_of(given.run("bisect", script, *options))
     assert turn["commit"] == holes[1]
     assert turn["open"] == []

@@ -20,6 +20,12 @@ from krepro.ranges import Interval
 from krepro.verdict import Verdict
 
 SCHEMA = 1
+# What verdicts mean of a script, which declares nothing.
+OF_SCRIPTS = {
+    Verdict.AFFECTED: "the symptom was seen",
+    Verdict.UNAFFECTED: "it ended well, without the symptom",
+    Verdict.ERROR: "it failed in another way",
+}
 UNMEASURED = ("·", "dim")
 # Of a drawing: room for the name of a backend, and where it goes on in the next line.
 INDENT, WIDTH = 11, 80
@@ -91,8 +97,14 @@ def drawing(track: Track) -> Text:
 
 def legend(tracks: Sequence[Track]) -> list[str]:
     """Return what the marks in the drawings mean."""
-    used = {seen.verdict for track in tracks for seen in track.verdicts().values()}
-    lines = [f"{verdict.mark} {verdict.meaning}" for verdict in Verdict if verdict in used]
+    found = [seen for track in tracks for seen in track.verdicts().values()]
+    script = any(seen.first and seen.first.ending for seen in found)
+    meanings = OF_SCRIPTS if script else {}
+    lines = [
+        f"{verdict.mark} {meanings.get(verdict, verdict.meaning)}"
+        for verdict in Verdict
+        if verdict in {seen.verdict for seen in found}
+    ]
     if any(track.presumed for track in tracks):
         lines.append("x not run, between two affected releases; · not run")
     return lines
