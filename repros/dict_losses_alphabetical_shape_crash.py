@@ -8,6 +8,7 @@
 # area = "losses"
 # issues = [20596]
 # introduced = 20015
+# fixed = "1e8426b2f5"
 # docs = ["https://keras.io/guides/training_with_built_in_methods/"]
 # symptom = [
 #     "ValueError: ...Incompatible shapes for broadcasting",

@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -666,6 +666,35 @@ def test_stored_culprits_of_one_turn_are_replaced_together(tmp_path: Path) -> No
     culprits.store(tmp_path, "entry", [made(stack="d")])
     stacks = [culprit.stack for culprit in culprits.read_stored(tmp_path, "entry")]
     assert sorted(stacks) == ["c", "d"]
+
+
+@dataclass
+class Told:
+    """An experiment whose answers are made up."""
+
+    bad: Callable[[frozenset[Change]], Answer]
+    tried: int = 0
+    seconds: float = 0.0
+
+    def ask(self, configurations: Sequence[Collection[Change]]) -> list[Answer]:
+        self.tried += len(configurations)
+        return [self.bad(frozenset(each)) for each in configurations]
+
+
+def test_a_property_and_its_setter_do_not_stay_for_each_other(lab: Lab) -> None:
+    """Without one of them nothing imports; without both it is the same symptom."""
+    getter = change_of(f"{S}/layer.py", "prop")
+    setter = dataclasses.replace(getter, position=1)
+    cause, helper = change_of(f"{S}/trainer.py", "metrics"), change_of(f"{S}/a.py", "own")
+
+    def bad(those: frozenset[Change]) -> Answer:
+        if (getter in those) != (setter in those) or helper not in those:
+            return Answer.UNRESOLVED
+        return Answer.BAD if cause in those else Answer.GOOD
+
+    found = sorted([getter, setter, cause, helper])
+    finder = lab.investigator("", "nothing")
+    assert finder._one_by_one(Told(bad), found) == sorted([cause, helper])
 
 
 def test_names_of_parts() -> None:

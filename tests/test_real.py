@@ -1,14 +1,24 @@
-"""On real Keras: three ways of running agree, and one-sided repros have teeth under a patch."""
+"""On real Keras: ways of running agree, patches have teeth, searches find what is known."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from packaging.version import Version
 
 from krepro import audit, published
 from krepro.engine import ISOLATIONS, Engine, Options
 from krepro.home import Home
+from krepro.hunt import target as targets
+from krepro.hunt.bisect import Asked, Bisector
+from krepro.hunt.culprit import FIXED, INTRODUCED, Culprit, Investigator
+from krepro.hunt.prober import Prober
+from krepro.hunt.target import Target
 from krepro.matrix import Cell
 from krepro.project import Project
+from krepro.render.culprit import turned
 from tests.conftest import ROOT
 from tests.test_catalogue import PATCHED
 
@@ -64,3 +74,81 @@ def test_a_patch_of_keras_supplies_the_other_side(home: Home, name: str) -> None
     (repro,) = project.repros([name])
     with engine.room() as scratch:
         assert list(auditor.patched(repro, scratch)) == []
+
+
+# Says nothing of what it is about.
+SCRIPT = """
+import keras
+import numpy as np
+
+inner = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+inner.compile(loss="mse", optimizer="sgd")
+outer = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), inner])
+outer.compile(loss="mse", optimizer="sgd")
+inner.train_on_batch(np.zeros((4, 2)), np.zeros((4, 1)))
+"""
+
+
+@pytest.fixture
+def hunter(home: Home, tmp_path: Path) -> Iterator[tuple[Engine, Target, Path]]:
+    """An engine, the script, and a working folder."""
+    project = Project(ROOT)
+    path = tmp_path / "train.py"
+    path.write_text(SCRIPT)
+    engine = Engine(home, ROOT, project.matrix)
+    with engine.room() as scratch:
+        yield engine, targets.find(project, str(path), scratch), scratch
+
+
+def test_a_script_is_bisected(hunter: tuple[Engine, Target, Path]) -> None:
+    engine, target, scratch = hunter
+    versions = [v for v in engine.matrix.versions if "3.5" <= str(v) < "3.9"]
+    bisector = Bisector(engine, Prober(engine, target, scratch), Asked(tuple(versions)))
+    track = bisector.run(engine.matrix.find_stack(STACK))
+    (interval,) = track.intervals
+    assert (str(interval.first_bad), str(interval.first_fixed)) == ("3.6.0", "3.8.0")
+    assert "has no attribute 'update_state'" in str(track.symptom)
+
+
+def test_what_mended_it_is_one_line(hunter: tuple[Engine, Target, Path]) -> None:
+    engine, target, scratch = hunter
+    finder = Investigator(engine, target, scratch, engine.matrix.find_stack(STACK))
+    sides = [finder.release(Version(name)) for name in ("3.8.0", "3.7.0")]
+    found = finder.investigate(*sides, FIXED)
+    assert found.names == ("keras/src/trainers/trainer.py: Trainer.compile",)
+    changed = [line for line in found.diff.splitlines() if line[:1] in "+-"][2:]
+    assert [line.split() for line in changed] == [
+        ["-", "self._clear_previous_trainer_metrics()"]
+    ]
+    assert finder.verify(found, *sides) == "unaffected"
+
+
+STORED = [
+    (name, culprit)
+    for name, found in published.stored_culprits(Project(ROOT)).items()
+    for culprit in found
+    if culprit.stack == STACK and {culprit.base, culprit.other} <= {"3.5.0", "3.6.0"}
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "culprit"), STORED, ids=[f"{n}-{c.direction}" for n, c in STORED]
+)
+def test_a_stored_culprit_still_turns_its_base(
+    home: Home, name: str, culprit: Culprit
+) -> None:
+    project = Project(ROOT)
+    engine = Engine(home, ROOT, project.matrix)
+    ends = (culprit.base, culprit.other)
+    with engine.room() as scratch:
+        target = targets.find(project, name, scratch)
+        stack = engine.matrix.find_stack(STACK)
+        finder = Investigator(engine, target, scratch, stack)
+        good, bad = ends if culprit.direction == INTRODUCED else ends[::-1]
+        sides = [finder.release(Version(release)) for release in (good, bad)]
+        assert finder.verify(culprit, *sides) == culprit.verified[STACK]
+    assert turned(culprit, STACK)
+
+
+def test_there_are_stored_culprits_to_hold_to() -> None:
+    assert len(STORED) >= 3

@@ -505,9 +505,9 @@ class Investigator:
         that the answer turns on are tried alone.
         """
         width = max(1, self.engine.options.jobs)
-        left, again = found, True
+        again = True
         while again:
-            again = False
+            again, left = False, found
             for start in range(len(found), 0, -width):
                 some = [c for c in found[max(start - width, 0) : start] if c in left]
                 rests = [frozenset(left) - {change} for change in some]
@@ -522,13 +522,35 @@ class Investigator:
             found = left
             if again:
                 continue
+            found, again = self._name_by_name(experiment, found)
+            if again:
+                continue
             answers = experiment.ask([frozenset(found) - {change} for change in found])
             core = [c for c, a in zip(found, answers, strict=True) if a is Answer.GOOD]
             if 0 < len(core) < len(found):
                 (alone,) = experiment.ask([frozenset(core)])
                 if alone is Answer.BAD:
-                    found, left, again = core, core, True
+                    found, again = core, True
         return found
+
+    @staticmethod
+    def _name_by_name(
+        experiment: Experiment, found: list[Change]
+    ) -> tuple[list[Change], bool]:
+        """Return what is left when all changes of one name were tried without, and whether any went.
+
+        A property and its setter, or the parts of a new function, cannot do without each other.
+        """
+        groups: dict[str, set[Change]] = {}
+        for change in found:
+            groups.setdefault(str(change), set()).add(change)
+        several = [group for group in groups.values() if 1 < len(group) < len(found)]
+        left, gone = frozenset(found), False
+        for group in several:
+            (answer,) = experiment.ask([left - group])
+            if answer is Answer.BAD:
+                left, gone = left - group, True
+        return sorted(left), gone
 
 
 @dataclass

@@ -13,7 +13,7 @@ UPSTREAM = "https://github.com/keras-team/keras"
 INTRODUCTION = """# Culprits
 
 What `krepro culprit` found between two neighbouring releases, from their sources alone, and what upstream's history
-says of the same turn. Made by `krepro publish` from `repros/culprits/`; each patch there was applied by git and run. The last
+says of the same turn. (The patches are excerpts of Keras, Apache-2.0, by its authors.) Made by `krepro publish` from `repros/culprits/`; each patch there was applied by git and run. The last
 column was checked by hand against the upstream change: *same*: every function of the culprit is one
 that the upstream change touched; *part*: some are; *other*: none is.
 
