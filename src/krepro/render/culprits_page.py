@@ -14,8 +14,8 @@ INTRODUCTION = """# Culprits
 
 What `krepro culprit` found between two neighbouring releases, from their sources alone, and what upstream's history
 says of the same turn. (The patches are excerpts of Keras, Apache-2.0, by its authors.) Made by `krepro publish` from `repros/culprits/`; each patch there was applied by git and run. The last
-column was checked by hand against the upstream change: *same*: every function of the culprit is one
-that the upstream change touched; *part*: some are; *other*: none is.
+column compares with the functions that the upstream change touched: *same*: every function of the culprit is
+among them; *part*: some are, and the notes say where in upstream's history the rest comes from; *other*: none is.
 
 | entry | turn | culprit | hunks | runs | upstream | |
 |---|---|---|---|---|---|---|
