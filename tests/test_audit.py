@@ -28,10 +28,10 @@ Keras 9.1.0, and the sum as promised.
 
 --- a/keras/__init__.py
 +++ b/keras/__init__.py
-@@ -13,4 +13,4 @@
- def add(a, b):
-     # The planted bug: wrong in 9.1.0.
--    return a + b + (1 if VERSION == "9.1.0" else 0)
+@@ -21,4 +21,4 @@
+     # The planted bug: wrong in 9.1.0; on jax, in 9.2.0 too.
+     wrong = ("9.1.0", "9.2.0") if BACKEND == "jax" else ("9.1.0",)
+-    return a + b + (1 if VERSION in wrong else 0)
 +    return a + b
 
 """

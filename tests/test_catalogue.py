@@ -96,7 +96,14 @@ def test_published_results_repros_and_readme_hold_together() -> None:
 
 def test_the_check_finds_what_does_not_hold_together(tmp_path: Path) -> None:
     """Each of the three broken once."""
-    for name in ("matrix.toml", "README.md", "results", "repros", "docs"):
+    for name in (
+        "matrix.toml",
+        "README.md",
+        "results",
+        "repros",
+        "repros/culprits",
+        "docs",
+    ):
         source = ROOT / name
         target = tmp_path / name
         if source.is_dir():
@@ -124,6 +131,17 @@ def test_the_check_finds_what_does_not_hold_together(tmp_path: Path) -> None:
     )
     assert any("declared otherwise" in line for line in published.check(project))
     repro.write_text(code)
+
+    stored = next((tmp_path / "repros" / "culprits").glob("*.json"))
+    kept = stored.read_text()
+    stored.write_text(kept.replace('"digest": "', '"digest": "0'))
+    assert any("another version of the repro" in line for line in published.check(project))
+    stored.write_text("{")
+    assert any("cannot be read" in line for line in published.check(project))
+    stored.write_text(kept)
+    page = tmp_path / "docs" / "culprits.md"
+    page.write_text(page.read_text().replace("| same |", "| part |", 1))
+    assert any("docs/culprits.md" in line for line in published.check(project))
 
     (tmp_path / "results" / "jax-0.4.json").unlink()
     assert any(

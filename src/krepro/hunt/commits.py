@@ -209,9 +209,7 @@ class Clone:
             try:
                 data = self._bytes("archive", "--format=tar", commit.hash, PACKAGE)
                 temporary.mkdir(parents=True)
-                with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-                    members = [m for m in archive if not m.name.endswith("_test.py")]
-                    archive.extractall(temporary, members, filter="data")
+                unpack(data, temporary)
                 temporary.rename(path)
             except (OSError, SelectionError, tarfile.TarError) as error:
                 raise InstallError(
@@ -237,6 +235,23 @@ class Clone:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["failed"]
             raise SelectionError(f"git {arguments[0]} in {self.path}: {said[-1]}")
         return done.stdout
+
+
+def unpack(data: bytes, folder: Path) -> None:
+    """Write the files of a tar archive but for tests; links and anything outside are left out.
+
+    Raises:
+        OSError, tarfile.TarError: it could not be read or written.
+    """
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for member in archive:
+            place = folder / member.name
+            inside = ".." not in place.parts and place.is_relative_to(folder)
+            if not member.isfile() or not inside or member.name.endswith("_test.py"):
+                continue
+            source = archive.extractfile(member)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(source.read() if source else b"")
 
 
 def turns_of(track: Track) -> list[tuple[str, Version, Version]]:
