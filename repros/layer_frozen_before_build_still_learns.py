@@ -11,6 +11,7 @@
 #   "https://keras.io/api/layers/base_layer/",
 #   "https://keras.io/guides/transfer_learning/",
 # ]
+# fixed = "471edf24d9"
 # affected = ">=3.0.0,<3.2.0"
 # keras2 = "unaffected"
 # ///

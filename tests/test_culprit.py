@@ -19,8 +19,10 @@ from types import SimpleNamespace
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from packaging.version import Version
 
+from krepro.cli import main
 from krepro.engine import Engine
 from krepro.home import Home
 from krepro.hunt import commands as searches
@@ -893,3 +895,14 @@ def test_interrupted_it_says_how_to_go_on(command: Fake, tmp_path: Path) -> None
     assert "run the same command to go on" in one_line(err)
     assert out == ""
     assert list(command.home.scratch.iterdir()) == []
+
+
+def test_where_no_neighbours_are_good_and_bad_nothing_was_found(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every pair was left out: that is no success."""
+    monkeypatch.chdir(fake.project.folder)
+    monkeypatch.setattr(searches, "pairs_of", lambda *_: [])
+    done = CliRunner().invoke(main, ["culprit", "adds_wrongly", "-s", "fake"])
+    assert done.exit_code == Exit.INCOMPLETE
+    assert "nothing to explain" in done.stderr

@@ -444,6 +444,10 @@ def culprit(
                 "krepro: stopped; what was run is kept: run the same command to go on"
             )
             sys.exit(Exit.INCOMPLETE)
+    if not found and not missing:
+        missing.append(
+            f"{what.name}: no two neighbours are good and bad: nothing to explain"
+        )
     if store and found and what.repro:
         path = culprits.store(project.repros_folder / culprits.FOLDER, what.repro.id, found)
         lines.note(f"stored in {path.relative_to(project.folder)}")
