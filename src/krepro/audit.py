@@ -19,7 +19,7 @@ from krepro.engine import Engine
 from krepro.installer import InstallError
 from krepro.matrix import Cell
 from krepro.report import Report, grouped
-from krepro.repro import Repro
+from krepro.repro import CHEAPEST, Repro
 from krepro.result import write_atomically
 from krepro.verdict import Verdict
 
@@ -30,7 +30,6 @@ ORDERS = 2
 PATCHES = "patches"
 SIDES = (Verdict.AFFECTED, Verdict.UNAFFECTED)
 # Cheapest first: how long a fresh process takes to import Keras.
-CHEAPEST = ("jax", "torch", "tensorflow")
 
 
 @dataclass(frozen=True)

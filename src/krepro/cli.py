@@ -37,7 +37,7 @@ from krepro.hunt import culprit as culprits
 from krepro.hunt.symptom import SymptomError
 from krepro.installer import InstallError
 from krepro.matrix import Cell, MatrixError, Stack
-from krepro.project import Project, SelectionError
+from krepro.project import Project, SelectionError, check_writable
 from krepro.release import UnknownRelease
 from krepro.render import data, github, junit, markdown, story, text
 from krepro.report import Exit, Report
@@ -307,8 +307,7 @@ def matrix(
       krepro matrix path/to/my_repro.py -r '>=3.5,<3.8'
     """
     selection = Selection(**selected)
-    if output and not os.access(output.parent, os.W_OK):
-        raise SelectionError(f"{output}: its folder cannot be written to")
+    check_writable(output)
     if only_list:
         list_cells(selection, as_json=as_json)
         return

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -36,7 +36,35 @@ def prepare(home: Home, subject: str, environment: Environment) -> Path:
     Raises:
         InstallError: it could not be installed.
     """
-    path = path_of(home, subject)
+
+    def install(folder: Path) -> None:
+        installer.run_uv(
+            home,
+            "pip",
+            "install",
+            f"--python={environment.python}",
+            "--no-deps",
+            "--compile-bytecode",
+            f"--target={folder}",
+            subject,
+        )
+
+    return made_once(home, path_of(home, subject), install)
+
+
+def made_once(home: Home, path: Path, fill: Callable[[Path], None]) -> Path:
+    """Return a folder of the cache, filled by a function if it is not there.
+
+    Whoever else wants it waits; a half-filled one is never seen.
+
+    Args:
+        home: whose lock is taken.
+        path: the folder.
+        fill: is given the folder to fill, which it makes.
+
+    Raises:
+        InstallError: it could not be filled.
+    """
     if path.is_dir():
         touch(path)
         return path
@@ -47,16 +75,7 @@ def prepare(home: Home, subject: str, environment: Environment) -> Path:
         remove(temporary)
         try:
             temporary.parent.mkdir(parents=True, exist_ok=True)
-            installer.run_uv(
-                home,
-                "pip",
-                "install",
-                f"--python={environment.python}",
-                "--no-deps",
-                "--compile-bytecode",
-                f"--target={temporary}",
-                subject,
-            )
+            fill(temporary)
             temporary.rename(path)
         except OSError as error:
             raise InstallError(installer.cause_of(str(error)), str(error)) from None

@@ -150,6 +150,16 @@ class Project:
         return found
 
 
+def check_writable(output: Path | None) -> None:
+    """Refuse an output that cannot be written, before work is done for it.
+
+    Raises:
+        SelectionError: its folder is not there, or not to be written to.
+    """
+    if output and not os.access(output.parent, os.W_OK):
+        raise SelectionError(f"{output}: its folder cannot be written to")
+
+
 def normal(path: Path) -> Path:
     """Return a path as pytest names it: absolute, without ``..``, links left as they are."""
     return Path(os.path.abspath(path))  # noqa: PTH100  Path.absolute keeps '..'.

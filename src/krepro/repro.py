@@ -21,6 +21,8 @@ from packaging.version import Version
 from krepro.verdict import Verdict
 
 BACKENDS = ("tensorflow", "jax", "torch")
+# By what a search on them costs.
+CHEAPEST = ("jax", "torch", "tensorflow")
 KINDS = ("crash", "silent", "change", "divergence")
 KERAS_2_VERDICTS = tuple(v.value for v in Verdict if v.known)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import msgspec
 import tomlkit
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from krepro import installer
 from krepro.home import Home, remove, touch
@@ -36,6 +38,16 @@ class Lock(msgspec.Struct, frozen=True):
     stack: str
     text: str
     hash: str
+
+    @property
+    def pins(self) -> dict[str, str]:
+        """The versions by canonical name, those for other platforms included."""
+        lines = (line for line in self.text.splitlines() if re.match(r"[A-Za-z0-9]", line))
+        pinned = map(Requirement, lines)
+        return {
+            canonicalize_name(each.name): str(each.specifier).removeprefix("==")
+            for each in pinned
+        }
 
 
 class Stamp(msgspec.Struct, frozen=True):

@@ -92,7 +92,7 @@ class Track:
         said = [self._verdict(sighting) for sighting in found]
         verdicts = [verdict for verdict, _ in said]
         seconds = sum(sighting.seconds for sighting in found)
-        winner = majority(verdicts)
+        winner = search.vote(verdicts)
         if winner is None:
             counts = ", ".join(
                 f"{verdicts.count(v)} of {len(verdicts)} {v.value}"
@@ -190,12 +190,6 @@ class Unavailable(Unanswered):
 
 class LacksPackage(Unanswered):
     """A script that imports what its stack lacks."""
-
-
-def majority(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """Return what more than half of the runs say, or None."""
-    best = max(dict.fromkeys(verdicts), key=verdicts.count)
-    return best if 2 * verdicts.count(best) > len(verdicts) else None
 
 
 def answer_of(seen: Seen) -> Answer:

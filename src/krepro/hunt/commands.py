@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -19,7 +20,6 @@ from packaging.version import Version
 from rich.console import Console
 
 from krepro import release
-from krepro.audit import CHEAPEST
 from krepro.engine import Engine, Options, Stopped, default_isolation
 from krepro.home import Home
 from krepro.hunt import culprit as culprits
@@ -43,11 +43,12 @@ from krepro.hunt.symptom import Symptom
 from krepro.hunt.target import Target
 from krepro.installer import InstallError
 from krepro.matrix import Cell, Stack
-from krepro.project import Project, SelectionError
+from krepro.project import Project, SelectionError, check_writable
 from krepro.render import bisection
 from krepro.render import culprit as culprit_text
 from krepro.render.bisection import Bisection
 from krepro.report import Exit
+from krepro.repro import CHEAPEST
 from krepro.verdict import Verdict
 
 
@@ -93,6 +94,52 @@ def stoppable(engine: Engine) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@dataclass(frozen=True)
+class AtWork:
+    """What a search works with."""
+
+    engine: Engine
+    target: Target
+    scratch: Path
+    lines: Lines
+
+
+@contextlib.contextmanager
+def opened(
+    project: Project, name: str, *, jobs: int, expect: Symptom | None, **options: Any
+) -> Iterator[AtWork]:
+    """Yield what a search works with; a search that is stopped ends with a line, and exit 3.
+
+    Args:
+        project: where the catalogue is.
+        name: the script or repro to run.
+        jobs: how many runs at a time.
+        expect: what counts, where that was said.
+        options: what a script needs: see ``target.find``.
+
+    Raises:
+        SelectionError: there is no such target, or what counts was said of a repro.
+    """
+    options_ = Options(default_isolation(), jobs)
+    engine = Engine(Home.find(), project.folder, project.matrix, options=options_)
+    lines = Lines(Console(stderr=True))
+    with stoppable(engine), engine.room() as scratch:
+        found = targets.find(project, name, scratch, **options)
+        if found.repro and expect:
+            raise SelectionError(
+                f"--expect: {name} is a repro, which declares what counts itself"
+            )
+        if found.note:
+            lines.note(found.note)
+        try:
+            yield AtWork(engine, found, scratch, lines)
+        except Stopped:
+            lines.note(
+                "krepro: stopped; what was seen is kept: run the same command to go on"
+            )
+            sys.exit(Exit.INCOMPLETE)
+
+
 def bisect(
     *,
     target: str,
@@ -115,8 +162,7 @@ def bisect(
     output: Path | None,
 ) -> None:
     """Run ``krepro bisect``."""
-    if output and not (output.parent.is_dir() and os.access(output.parent, os.W_OK)):
-        raise SelectionError(f"{output}: its folder cannot be written to")
+    check_writable(output)
     project = Project.find(Path.cwd())
     known = project.matrix.versions
     chosen = release.select_all(releases, known) if releases else known
@@ -141,46 +187,27 @@ def bisect(
     ]
     if not stacks:
         raise SelectionError("no stack that is meant serves any release that is meant")
-    engine = Engine(
-        Home.find(),
-        project.folder,
-        project.matrix,
-        options=Options(default_isolation(), jobs),
-    )
-    lines = Lines(Console(stderr=True))
-    tracks: list[Track] = []
     turns: list[CommitTurn] = []
-    with stoppable(engine), engine.room() as scratch:
-        found = targets.find(
-            project,
-            target,
-            scratch,
-            arguments=arguments,
-            data=data,
-            requirements=requirements,
-            left_out=[output] if output else [],
-        )
-        if found.repro and asked.expect:
-            raise SelectionError(
-                f"--expect: {target} is a repro, which declares what counts itself"
-            )
-        if found.note:
-            lines.note(found.note)
-        prober = Prober(engine, found, scratch, timeout)
-        bisector = Bisector(engine, prober, asked, lines)
-        try:
-            if clone:
-                Clone(clone).check()
-            tracks = run_each(bisector, stacks)
-            if clone:
-                turns = CommitSearch(bisector, Clone(clone)).run(tracks)
-        except Stopped:
-            lines.note(
-                "krepro: stopped; what was seen is kept: run the same command to go on"
-            )
-            sys.exit(Exit.INCOMPLETE)
+    with opened(
+        project,
+        target,
+        jobs=jobs,
+        expect=asked.expect,
+        arguments=arguments,
+        data=data,
+        requirements=requirements,
+        left_out=[output] if output else [],
+    ) as at_work:
+        engine = at_work.engine
+        prober = Prober(engine, at_work.target, at_work.scratch, timeout)
+        bisector = Bisector(engine, prober, asked, at_work.lines)
+        if clone:
+            Clone(clone).check()
+        tracks = run_each(bisector, stacks)
+        if clone:
+            turns = CommitSearch(bisector, Clone(clone)).run(tracks)
         result = Bisection(
-            target=found,
+            target=at_work.target,
             command=shlex.join(["krepro", *sys.argv[1:]]),
             tracks=tuple(tracks),
             identities={s.name: identity_of(engine, s) for s in stacks},
@@ -230,15 +257,10 @@ def identity_of(engine: Engine, stack: Stack) -> dict[str, str]:
         environment = engine.environment(stack)
     except InstallError:
         return {}
-    pins = dict(
-        line.partition(" ;")[0].split("==", 1)
-        for line in environment.lock.text.splitlines()
-        if "==" in line and not line.startswith("#")
-    )
     return {
         "python": environment.stamp.python,
         stack.backend: environment.stamp.backend_version,
-        "numpy": pins.get("numpy", "unknown"),
+        "numpy": environment.lock.pins.get("numpy", "unknown"),
     }
 
 
@@ -400,37 +422,36 @@ def culprit(
     output: Path | None,
 ) -> None:
     """Run ``krepro culprit``."""
-    if output and not (output.parent.is_dir() and os.access(output.parent, os.W_OK)):
-        raise SelectionError(f"{output}: its folder cannot be written to")
+    check_writable(output)
     if bool(good) != bool(bad):
         raise SelectionError("--good and --bad go together: name both, or neither")
     if clone and not good:
         raise SelectionError("--git needs --good and --bad: the two commits")
     project = Project.find(Path.cwd())
     stacks = [s for s in project.stacks(backends, stack_names) if not s.subject]
-    options = Options(default_isolation(), jobs)
-    engine = Engine(Home.find(), project.folder, project.matrix, options=options)
-    lines = Lines(Console(stderr=True))
+    expected = symptom.parse(expect) if expect else None
     found: list[Culprit] = []
     missing: list[str] = []
-    with stoppable(engine), engine.room() as scratch:
-        what = targets.find(
-            project,
-            target,
-            scratch,
-            arguments=arguments,
-            data=data,
-            requirements=requirements,
-        )
+    with opened(
+        project,
+        target,
+        jobs=jobs,
+        expect=expected,
+        arguments=arguments,
+        data=data,
+        requirements=requirements,
+        left_out=[output] if output else [],
+    ) as at_work:
+        what, lines = at_work.target, at_work.lines
         if store and not what.repro:
             raise SelectionError("--store keeps the culprits of catalogue entries only")
         hunt = Hunt(
             project,
-            engine,
+            at_work.engine,
             what,
-            scratch,
+            at_work.scratch,
             lines,
-            symptom.parse(expect) if expect else None,
+            expected,
             timeout,
             Clone(clone) if clone else None,
         )
@@ -439,11 +460,6 @@ def culprit(
             find_all(hunt, pairs, found, missing, claimed=bool(good))
         except Unexplained as error:
             missing.append(str(error))
-        except Stopped:
-            lines.note(
-                "krepro: stopped; what was run is kept: run the same command to go on"
-            )
-            sys.exit(Exit.INCOMPLETE)
     if not found and not missing:
         missing.append(
             f"{what.name}: no two neighbours are good and bad: nothing to explain"

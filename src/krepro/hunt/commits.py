@@ -17,12 +17,13 @@ from typing import Any
 
 from packaging.version import Version
 
-from krepro.home import Home, remove
+from krepro.home import Home
 from krepro.hunt.bisect import Bisector, Track, answer_of, count
 from krepro.hunt.prober import Place
 from krepro.hunt.search import Answer
 from krepro.installer import InstallError, cause_of
 from krepro.matrix import Cell
+from krepro.overlay import made_once
 from krepro.project import SelectionError
 
 PACKAGE = "keras"
@@ -201,23 +202,16 @@ class Clone:
         Raises:
             InstallError: it could not be written, or the commit has no such sources.
         """
-        path = home.overlays / f"git-{commit.hash[:12]}"
-        with home.lock(path.name):
-            if path.is_dir():
-                return path
-            temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+
+        def fill(folder: Path) -> None:
             try:
-                data = self._bytes("archive", "--format=tar", commit.hash, PACKAGE)
-                temporary.mkdir(parents=True)
-                unpack(data, temporary)
-                temporary.rename(path)
+                unpack(self._bytes("archive", "--format=tar", commit.hash, PACKAGE), folder)
             except (OSError, SelectionError, tarfile.TarError) as error:
                 raise InstallError(
                     cause_of(str(error)), f"{commit.short}: {error}"
                 ) from None
-            finally:
-                remove(temporary)
-        return path
+
+        return made_once(home, home.overlays / f"git-{commit.hash[:12]}", fill)
 
     def _git(self, *arguments: str) -> str:
         return self._bytes(*arguments).decode("utf-8", "replace")

@@ -43,7 +43,7 @@ def flipped(known: Mapping[T, Answer]) -> dict[T, Answer]:
     return {item: _OPPOSITE.get(answer, answer) for item, answer in known.items()}
 
 
-def vote(answers: Sequence[Answer]) -> Answer | None:
+def vote(answers: Sequence[T]) -> T | None:
     """Return what more than half of repeated measurements say, or None."""
     for answer, count in Counter(answers).items():
         if 2 * count > len(answers):

@@ -17,8 +17,8 @@ from packaging.utils import canonicalize_name
 
 from krepro import installer
 from krepro.cell.script import Script, sort_tests
-from krepro.home import Home, remove
-from krepro.installer import InstallError
+from krepro.home import Home
+from krepro.overlay import made_once
 from krepro.project import Project, SelectionError, normal
 from krepro.repro import Repro, block_toml, is_repro, metadata_block
 from krepro.stack import Environment
@@ -286,54 +286,36 @@ def prepare_extra(
     Raises:
         InstallError: they could not be installed.
     """
-    held = locked_names(environment.lock.text)
+    held = set(environment.lock.pins)
     needed = [r for r in requirements if canonicalize_name(Requirement(r).name) not in held]
     if not needed:
         return None
     key = hashlib.sha256(repr((sorted(needed), environment.lock.hash)).encode())
-    path = home.overlays / f"with-{key.hexdigest()[:12]}"
-    with home.lock(path.name):
-        if path.is_dir():
-            return path
-        temporary = path.with_name(f".{path.name}.new")
-        remove(temporary)
-        try:
-            temporary.mkdir(parents=True)
-            asked, lock = temporary / "asked.txt", temporary / "lock.txt"
-            asked.write_text("\n".join(needed), encoding="utf-8")
-            lock.write_text(environment.lock.text, encoding="utf-8")
-            python = f"--python={environment.python}"
-            resolved = installer.run_uv(
-                home, "pip", "compile", python, f"--constraint={lock}", str(asked)
-            )
-            pins = [
-                line
-                for line in resolved.splitlines()
-                if re.match(r"[A-Za-z0-9]", line)
-                and canonicalize_name(Requirement(line).name) not in held | SUPPLIED
-            ]
-            asked.write_text("\n".join(pins), encoding="utf-8")
-            installer.run_uv(
-                home,
-                "pip",
-                "install",
-                python,
-                "--no-deps",
-                f"--target={temporary}",
-                f"--requirement={asked}",
-            )
-            temporary.rename(path)
-        except OSError as error:
-            raise InstallError(installer.cause_of(str(error)), str(error)) from None
-        finally:
-            remove(temporary)
-    return path
+    python = f"--python={environment.python}"
 
+    def install(folder: Path) -> None:
+        folder.mkdir()
+        asked, lock = folder / "asked.txt", folder / "lock.txt"
+        asked.write_text("\n".join(needed), encoding="utf-8")
+        lock.write_text(environment.lock.text, encoding="utf-8")
+        resolved = installer.run_uv(
+            home, "pip", "compile", python, f"--constraint={lock}", str(asked)
+        )
+        pins = [
+            line
+            for line in resolved.splitlines()
+            if re.match(r"[A-Za-z0-9]", line)
+            and canonicalize_name(Requirement(line).name) not in held | SUPPLIED
+        ]
+        asked.write_text("\n".join(pins), encoding="utf-8")
+        installer.run_uv(
+            home,
+            "pip",
+            "install",
+            python,
+            "--no-deps",
+            f"--target={folder}",
+            f"--requirement={asked}",
+        )
 
-def locked_names(lock: str) -> set[str]:
-    """Return the names of the packages in a lock."""
-    return {
-        canonicalize_name(Requirement(line.partition(" ;")[0]).name)
-        for line in lock.splitlines()
-        if re.match(r"[A-Za-z0-9]", line)
-    }
+    return made_once(home, home.overlays / f"with-{key.hexdigest()[:12]}", install)
