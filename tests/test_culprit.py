@@ -906,3 +906,13 @@ def test_where_no_neighbours_are_good_and_bad_nothing_was_found(
     done = CliRunner().invoke(main, ["culprit", "adds_wrongly", "-s", "fake"])
     assert done.exit_code == Exit.INCOMPLETE
     assert "nothing to explain" in done.stderr
+
+
+def test_a_repro_declares_what_counts_itself(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(fake.project.folder)
+    arguments = ["culprit", "adds_wrongly", "-s", "fake", "--expect", "crash"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == Exit.BAD_INPUT
+    assert "is a repro, which declares what counts itself" in done.stderr
