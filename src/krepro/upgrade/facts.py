@@ -1,0 +1,384 @@
+"""What is known of a value: three-valued, None where the program's text does not tell. Pure."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+
+from krepro.upgrade import api
+from krepro.upgrade.values import (
+    Const,
+    Either,
+    Foreign,
+    Function,
+    Mapping,
+    Method,
+    Module,
+    Name,
+    Object,
+    Partial,
+    Sequence,
+    Tensor,
+    Unknown,
+    UserClass,
+    Value,
+    leaves,
+    whole,
+)
+
+# Packages whose objects are never Keras' own, so that their ``fit`` and ``compile`` are their own.
+FOREIGN = {
+    *sys.stdlib_module_names,
+    *("cv2", "datasets", "gym", "gymnasium", "h5py", "imblearn", "jax", "jaxlib", "joblib"),
+    *("lightgbm", "matplotlib", "networkx", "nltk", "numba", "numpy", "nvidia", "onnx"),
+    *("onnxruntime", "optax", "optuna", "pandas", "PIL", "plotly", "polars", "pyarrow"),
+    *(
+        "pytest",
+        "requests",
+        "scipy",
+        "seaborn",
+        "skimage",
+        "sklearn",
+        "spacy",
+        "statsmodels",
+    ),
+    *(
+        "sympy",
+        "tensorflow",
+        "tensorflow_datasets",
+        "tf_keras",
+        "torch",
+        "torchvision",
+        "tqdm",
+    ),
+    *("transformers", "wandb", "xgboost", "yaml"),
+}
+# Functions of other packages that return what they were given, for what matters here.
+TRANSPARENT = ("tensorflow.function", "jax.jit", "functools.wraps", "functools.cache")
+LITERALS = {
+    bool: "builtins.bool",
+    int: "builtins.int",
+    float: "builtins.float",
+    str: "builtins.str",
+    bytes: "builtins.bytes",
+    type(None): "builtins.NoneType",
+}
+# What stands for a class in ``isinstance``: what was returned by something of one of these names.
+RETURNED_BY = {
+    "tensorflow.data.Dataset": ("tensorflow.data.",),
+    "numpy.ndarray": ("numpy.",),
+    "torch.Tensor": ("torch.",),
+    "torch.utils.data.DataLoader": ("torch.utils.data.DataLoader",),
+    "pandas.DataFrame": ("pandas.",),
+}
+GENERATOR = "types.GeneratorType"
+# Layers after which there is no mask; others of Keras' layers hand it on.
+MASK_ENDS = {
+    *("Flatten", "Reshape", "Conv1D", "Conv2D", "Conv3D", "GlobalAveragePooling1D"),
+    *("GlobalMaxPooling1D", "MaxPooling1D", "AveragePooling1D", "Dot", "RepeatVector"),
+    *("Lambda", "Permute", "UpSampling1D", "ZeroPadding1D", "Cropping1D"),
+}
+RECURRENT = {"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D"}
+
+
+def any_of(truths: Iterable[bool | None]) -> bool | None:
+    """Return whether any is true, where some may not be known."""
+    found: bool | None = False
+    for each in truths:
+        if each:
+            return True
+        if each is None:
+            found = None
+    return found
+
+
+def opposite(truth: bool | None) -> bool | None:
+    """Return the opposite of what is known."""
+    return None if truth is None else not truth
+
+
+def truth(value: Value) -> bool | None:
+    """Return whether a value counts as true."""
+    if isinstance(value, Const):
+        return bool(value.value)
+    if isinstance(value, Sequence | Mapping):
+        return True if value.items else (False if value.exact else None)
+    if isinstance(value, Object | Function | Name | UserClass | Method | Partial | Module):
+        return True
+    if isinstance(value, Either):
+        found = {truth(option) for option in value.options}
+        return found.pop() if len(found) == 1 else None
+    return None
+
+
+def same(first: Value, second: Value) -> bool | None:
+    """Return whether two values are equal."""
+    if first is second:
+        return True
+    if isinstance(first, Const) and isinstance(second, Const):
+        return bool(first.value == second.value)
+    if isinstance(first, Name) and isinstance(second, Name):
+        return first.path == second.path
+    for one, other in ((first, second), (second, first)):
+        if isinstance(one, Unknown | Foreign):
+            return None
+        if isinstance(one, Either):
+            found = {same(option, other) for option in one.options}
+            return found.pop() if len(found) == 1 else None
+    if isinstance(first, Sequence) and isinstance(second, Sequence):
+        return same_items(first, second)
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return None
+    return False
+
+
+def same_items(first: Sequence, second: Sequence) -> bool | None:
+    """Return whether two lists or tuples are equal."""
+    if first.kind != second.kind:
+        return False
+    if not (first.exact and second.exact) or first.kind == "set":
+        return None
+    if len(first.items) != len(second.items):
+        return False
+    found = [same(a, b) for a, b in zip(first.items, second.items, strict=True)]
+    if False in found:
+        return False
+    return None if None in found else True
+
+
+def lineage(value: Object) -> Iterator[str]:
+    """Yield the dotted names of an object's class and all that it derives from."""
+    if value.user is None:
+        yield from api.ancestors(value.cls)
+        return
+    for each in value.user.line():
+        if isinstance(each, str):
+            yield from api.ancestors(each) if each else ("",)
+
+
+def is_instance(value: Value, path: str) -> bool | None:
+    """Return whether a value is of a class, by the class's canonical name."""
+    if isinstance(value, Either):
+        found = {is_instance(option, path) for option in value.options}
+        return found.pop() if len(found) == 1 else None
+    if isinstance(value, Unknown):
+        return None
+    if isinstance(value, Object):
+        names = tuple(lineage(value))
+        if path in names:
+            return True
+        vague = "" in names or (value.told and path not in api.ancestors(value.cls))
+        narrower = vague and value.cls in (
+            api.ancestors(path) if api.is_keras(path) else ()
+        )
+        return None if "" in names or narrower else False
+    if isinstance(value, Const):
+        return LITERALS.get(type(value.value)) == path
+    if isinstance(value, Sequence):
+        return path == f"builtins.{value.kind}"
+    if isinstance(value, Mapping):
+        return path == "builtins.dict"
+    if isinstance(value, Foreign):
+        return foreign_is(value, path)
+    return False
+
+
+def foreign_is(value: Foreign, path: str) -> bool | None:
+    """Return whether what another package returned is of a class, by the names of both."""
+    if value.path == path:
+        return True
+    if value.path == GENERATOR or api.is_keras(path) or path.startswith("builtins."):
+        plain = value.path.startswith("builtins.") and path.startswith("builtins.")
+        return None if plain and value.path.endswith("?") else False
+    wanted = RETURNED_BY.get(path, (path,))
+    if value.path.startswith(wanted):
+        return True
+    known = any(value.path.startswith(prefixes) for prefixes in RETURNED_BY.values())
+    return False if known or path == GENERATOR else None
+
+
+def kind_is(value: Value, path: str) -> bool | None:
+    """Return whether an object is of one of Keras' kinds; None only where it may well be."""
+    if isinstance(value, Unknown | Either | Object):
+        return is_instance(value, path)
+    return False
+
+
+def overrides(value: Value, name: str) -> bool | None:
+    """Return whether the user's class of an object defines a method itself."""
+    if isinstance(value, UserClass):
+        return value.find(name) is not None
+    if isinstance(value, Object):
+        if value.user is None:
+            return None if value.told else False
+        if value.user.find(name) is not None:
+            return True
+        return None if "" in tuple(lineage(value)) else False
+    return None if isinstance(value, Unknown | Either) else False
+
+
+# --- models -------------------------------------------------------------------------------
+
+
+def outputs(model: Value) -> Value | None:
+    """Return the structure of a functional model's outputs, or None where it is not known."""
+    if not isinstance(model, Object):
+        return None
+    found = model.state.get("outputs")
+    if isinstance(found, Value) and not isinstance(found, Unknown):
+        return found
+    if is_instance(model, "keras.Sequential"):
+        last = sequential_output(model)
+        return last
+    return None
+
+
+def sequential_output(model: Object) -> Value | None:
+    """Return the output of a Sequential model, as a tensor."""
+    layers = model.state.get("layers")
+    if not isinstance(layers, Sequence) or not layers.exact:
+        return Tensor(None, masked=None)
+    tensor = Tensor(None)
+    for layer in layers.items:
+        if isinstance(layer, Object):
+            tensor = applied(layer, [tensor])
+        else:
+            tensor = Tensor(None, masked=None)
+    return tensor
+
+
+def applied(layer: Object, inputs: list[Value], index: int | None = None) -> Tensor:
+    """Return the tensor that a layer makes of tensors."""
+    return Tensor(layer, tuple(inputs), masked=mask_after(layer, inputs), index=index)
+
+
+def mask_after(layer: Object, inputs: list[Value]) -> bool | None:
+    """Return whether what a layer returns carries a mask."""
+    name = layer.cls.rpartition(".")[2]
+    if layer.user is not None:
+        return any_of(t.masked for t in inputs if isinstance(t, Tensor)) and None
+    if name == "Masking":
+        return True
+    if name == "Embedding":
+        given = argument(layer, "mask_zero")
+        return False if given is None else truth(given)
+    inner = (
+        argument(layer, "layer") if name in {"Bidirectional", "TimeDistributed"} else None
+    )
+    if name == "Bidirectional" and isinstance(inner, Object):
+        return mask_after(inner, inputs)
+    if is_instance(layer, api.MODEL):
+        found = outputs(layer)
+        tensors = [t for t in leaves(found) if isinstance(t, Tensor)] if found else []
+        own = any_of(t.masked for t in tensors) if tensors else None
+        return own or (any_of(t.masked for t in inputs if isinstance(t, Tensor)) and None)
+    if name in MASK_ENDS:
+        return False
+    if name in RECURRENT:
+        given = argument(layer, "return_sequences")
+        if given is None or truth(given) is False:
+            return False
+    return any_of(t.masked for t in inputs if isinstance(t, Tensor))
+
+
+def argument(value: Object, name: str) -> Value | None:
+    """Return what an object was built with under a name, or what the attribute was set to."""
+    found = value.state.get(name)
+    if isinstance(found, Value):
+        return found
+    return value.arguments.get(name)
+
+
+def tensors_behind(structure: Value) -> Iterator[Tensor]:
+    """Yield all tensors that a structure of tensors was made of, each once."""
+    seen: set[int] = set()
+    pending = list(leaves(structure))
+    while pending:
+        each = pending.pop()
+        if isinstance(each, Tensor) and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            pending.extend(each.parents)
+
+
+def layers(model: Value) -> tuple[list[Value], bool]:
+    """Return the layers that a model is made of, and whether these are all."""
+    if not isinstance(model, Object):
+        return [], False
+    if is_instance(model, "keras.Sequential"):
+        found = model.state.get("layers")
+        if isinstance(found, Sequence):
+            return list(found.items), found.exact and not model.open
+        return [], False
+    structure = model.state.get("outputs")
+    if isinstance(structure, Value) and not isinstance(structure, Unknown):
+        tensors = list(tensors_behind(structure))
+        found_layers = {id(t.producer): t.producer for t in tensors if t.producer}
+        return list(reversed(found_layers.values())), whole(structure)
+    if model.user is not None:
+        return attached(model), False
+    inner = argument(model, "layer")
+    return ([inner], True) if isinstance(inner, Object) else ([], False)
+
+
+def attached(model: Object) -> list[Value]:
+    """Return the layers that a user's own model or layer holds in its attributes."""
+    held = (
+        leaf for v in model.state.values() if isinstance(v, Value) for leaf in leaves(v)
+    )
+    return [v for v in held if isinstance(v, Object) and is_instance(v, api.LAYER)]
+
+
+def all_layers(model: Value, depth: int = 8) -> tuple[list[Value], bool]:
+    """Return the layers of a model at all depths, and whether these are all."""
+    found, complete = layers(model)
+    for each in tuple(found):
+        if depth and isinstance(each, Object) and holds_layers(each):
+            below, all_below = all_layers(each, depth - 1)
+            found += [layer for layer in below if layer not in found]
+            complete = complete and all_below
+        elif not isinstance(each, Object):
+            complete = False
+    return found, complete
+
+
+def holds_layers(layer: Object) -> bool:
+    """Whether a layer has layers of its own."""
+    return (
+        layer.user is not None
+        or is_instance(layer, api.MODEL) is not False
+        or isinstance(argument(layer, "layer"), Object)
+    )
+
+
+def is_inside(layer: Value, model: Value) -> bool | None:
+    """Return whether a layer or a model is part of a model, at any depth."""
+    if layer is model:
+        return False
+    found, complete = all_layers(model)
+    if any(each is layer for each in found):
+        return True
+    owner = layer.state.get("owner") if isinstance(layer, Object) else None
+    if isinstance(owner, Object):
+        return True if owner is model else is_inside(owner, model)
+    unsure = isinstance(layer, Unknown | Either) or isinstance(model, Unknown | Either)
+    return None if unsure or not complete else False
+
+
+def output_names(model: Value) -> list[Value] | None:
+    """Return the names of a functional model's outputs, in order; None where unknown."""
+    structure = outputs(model)
+    if structure is None or not whole(structure):
+        return None
+    found = []
+    for tensor in leaves(structure):
+        producer = tensor.producer if isinstance(tensor, Tensor) else None
+        given = argument(producer, "name") if producer is not None else None
+        found.append(given if isinstance(given, Const) else Unknown("name"))
+    return found
+
+
+def compiled_with(model: Value, name: str) -> Value | None:
+    """Return what the last ``compile`` of a model was given under a name."""
+    given = model.state.get("compile") if isinstance(model, Object) else None
+    return given.get(name) if isinstance(given, Mapping) else None
