@@ -1,6 +1,7 @@
 """Recommend films: embeddings of users and films, in a subclassed model."""
 
 import keras
+import numpy as np
 from keras import layers, ops
 from recommender_data import FILMS, USERS, load_ratings, scale
 
@@ -33,7 +34,7 @@ class RecommenderNet(keras.Model):
 
 
 def pairs(users, films):
-    return ops.convert_to_numpy(ops.stack([users, films], axis=1))
+    return np.stack([users, films], axis=1)
 
 
 def main():
