@@ -86,6 +86,8 @@ class Repro:
     keras2: str | None = None
     timeout_s: float | None = None
     memory_mb: int | None = None
+    # As written; upgrade/trigger.py reads what they say.
+    triggers: tuple[Mapping[str, Any], ...] = ()
 
     def expected(self, release: Version, backend: str) -> Verdict:
         """Return the verdict that the metadata declares for a cell."""
@@ -199,6 +201,7 @@ def read_repro(path: Path) -> Repro:
         keras2=reader.optional_choice("keras2", KERAS_2_VERDICTS),
         timeout_s=reader.number("timeout_s"),
         memory_mb=reader.number("memory_mb"),
+        triggers=reader.tables("trigger"),
     )
     reader.check(repro)
     return repro
@@ -252,7 +255,9 @@ class _Fields:
         self._asked: set[str] = set()
 
     def fail(self, name: str, message: str) -> None:
-        pattern = re.compile(rf"# *{re.escape(name)}(\.\w+)? *=")
+        pattern = re.compile(
+            rf"# *{re.escape(name)}(\.\w+)? *=|# *\[\[tool\.krepro\.{re.escape(name)}\]\]"
+        )
         line = next(
             (n for n, text in enumerate(self._lines, 1) if pattern.match(text)),
             self._first_line,
@@ -305,6 +310,13 @@ class _Fields:
         if not all(isinstance(item, str) for item in items):
             self.fail(name, f"must be a string or a list of strings, not {value!r}")
         return tuple(items)
+
+    def tables(self, name: str) -> tuple[Mapping[str, Any], ...]:
+        wanted = f"an array of tables: [[tool.krepro.{name}]]"
+        found = self._get(name, list, wanted) or []
+        if not all(isinstance(item, dict) for item in found):
+            self.fail(name, f"must be {wanted}, not {found!r}")
+        return tuple(found)
 
     def range(self, name: str, *, required: bool = False) -> Range:
         wanted = "a PEP 440 specifier, a list of them, or a table by backend"

@@ -126,6 +126,22 @@ def known_methods() -> dict[str, tuple[str, ...]]:
     return found
 
 
+def methods_of(path: str) -> dict[str, tuple[str, ...]]:
+    """Return the methods that a class brings itself, with what they take."""
+    found = table()["classes"][path]["methods"]
+    return {name: tuple(taken) for name, taken in found.items()}
+
+
+def is_known(path: str) -> bool:
+    """Whether a canonical name is in the table."""
+    return path in table()["classes"] or path in table()["functions"]
+
+
+def names() -> list[str]:
+    """Return all names that are known."""
+    return [*table()["classes"], *table()["functions"], *table()["aliases"]]
+
+
 @cache
 def by_string(text: str, wanted: str) -> bool | None:
     """Return whether a string means a class or a function of Keras, as ``compile`` takes it.

@@ -129,7 +129,7 @@ def of_object(
     method = is_method(owner, name)
     if not quiet and not method:
         run.tell("get", name, node, owner)
-    found = keras_objects.attribute(run, owner, name)
+    found = keras_objects.attribute(owner, name)
     if found is not None:
         return found
     if method or quiet:

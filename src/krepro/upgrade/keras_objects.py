@@ -88,7 +88,7 @@ def bound(names: Iterable[str], given: Arguments) -> dict[str, Value]:
 # --- attributes ---------------------------------------------------------------------------
 
 
-def attribute(run: Interpreter, owner: Object, name: str) -> Value | None:
+def attribute(owner: Object, name: str) -> Value | None:
     """Return an attribute of one of Keras' objects, or None where nothing is known of it."""
     if facts.is_instance(owner, api.MODEL):
         found = of_model(owner, name)
@@ -127,7 +127,7 @@ def of_model(model: Object, name: str) -> Value | None:
     if name == "output_names":
         names = facts.output_names(model)
         return None if names is None else values.sequence(names)
-    if name in {"optimizer", "loss"} and name not in model.state:
+    if name == "loss" and name not in model.state:
         return facts.compiled_with(model, name)
     return None
 
@@ -344,6 +344,7 @@ def after_method(
         entries = ((Const(k), v) for k, v in arguments.items())
         run.write(owner.state, "compile", values.mapping(entries, exact=not given.open))
         run.write(owner.state, "compiled", TRUE)
+        run.write(owner.state, "optimizer", optimizer_of(arguments, given))
     elif name == "add" and facts.is_instance(owner, SEQUENTIAL):
         add_layer(run, owner, arguments.get("layer", Unknown()))
     elif name == "build":
@@ -356,6 +357,17 @@ def after_method(
             run.write(owner.state, "trained", TRUE)
         run_hooks(run, owner, name, arguments)
     return Foreign(RETURNS[name]) if name in RETURNS else Unknown(name)
+
+
+def optimizer_of(arguments: dict[str, Value], given: Arguments) -> Value:
+    """Return the optimizer that ``compile`` makes of what it is given."""
+    name = arguments.get("optimizer", Unknown("optimizer") if given.open else Const("rmsprop"))
+    if not isinstance(name, Const) or not isinstance(name.value, str):
+        return name
+    for path in api.table()["classes"]:
+        if path.startswith("keras.optimizers.") and api.by_string(name.value, path):
+            return Object(path)
+    return Unknown(name.value)
 
 
 def layer_of(model: Object, arguments: dict[str, Value]) -> Value:

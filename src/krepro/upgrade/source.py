@@ -41,6 +41,8 @@ DEEPEST, MOST_STEPS = 14, 60_000
 UNROLLED, MOST_ITEMS = 6, 64
 LONGEST = 2_000
 MISSING = object()
+# The branches that lead to a step: which one, and which of its ways.
+Arms = tuple[tuple[int, int], ...]
 
 
 class Names(dict[str, Any]):
@@ -78,7 +80,7 @@ class Event:
     arguments: dict[str, Value] = field(default_factory=dict)
     open: bool = False
     result: Value | None = None
-    arms: tuple[tuple[int, int], ...] = ()
+    arms: Arms = ()
     sure: bool = True
     hooks: tuple[str, ...] = ()
     number: int = 0
@@ -129,12 +131,14 @@ class Interpreter:
         self.find = find
         self.listen = listen
         self.frames: list[Frame] = []
-        self.arms: tuple[tuple[int, int], ...] = ()
+        self.arms: Arms = ()
         self.journals: list[list[tuple[dict[str, Any], str, Any]]] = []
         self.created: list[Function] = []
         self.classes: list[UserClass] = []
         self.called: set[ast.AST] = set()
         self.instances: dict[ast.AST, Object] = {}
+        # Files that cost too much to be walked through to their end.
+        self.cut: set[str] = set()
         self.roots: dict[ast.AST, int] = {}
         self.steps = 0
         self.sure = True
@@ -144,26 +148,34 @@ class Interpreter:
 
     # --- running ---------------------------------------------------------------------------
 
-    def run(self, module: Module) -> None:
-        """Walk through a module's own lines."""
+    def run(self, module: Module, arms: Arms = ()) -> None:
+        """Walk through a module's own lines, apart from what is going on."""
         if module.tree is None:
             return
-        outer, self.arms = self.arms, ()
-        self.frames.append(Frame(module, module.scope))
-        try:
-            self.block(module.tree.body)
-        finally:
-            self.frames.pop()
-            self.arms = outer
+        body = module.tree.body
+        self.apart(module, arms, lambda: self.block(body))
 
-    def look_at_uncalled(self, module: Module) -> None:
+    def apart(self, module: Module, arms: Arms, action: Callable[[], Any]) -> None:
+        """Do something in a module's name, at its own cost."""
+        held = (self.steps, self.arms, self.frames, self.journals, self.hooks, self.sure)
+        self.steps, self.arms, self.frames = 0, arms, [Frame(module, module.scope)]
+        self.journals, self.hooks, self.sure = [], (), True
+        try:
+            action()
+        except (Enough, RecursionError):
+            self.cut.add(module.path)
+        finally:
+            self.steps, self.arms, self.frames, self.journals, self.hooks, self.sure = held
+
+    def look_at_uncalled(self, module: Module, arms: Arms = ()) -> None:
         """Call once, with unknown arguments, what no line of the program called.
 
         What nothing mentions comes first: it may call the others, and with what is known.
         """
         for cls in [c for c in self.classes if c.module is module]:
             if cls.node not in self.instances:
-                self.guarded(module, cls.node, lambda c=cls: self.build_unknown(c))  # type: ignore[misc]
+                own = self.root(cls.node, arms)
+                self.apart(module, own, lambda c=cls: self.build_unknown(c))  # type: ignore[misc]
         mentioned = mentions(module.tree) if module.tree else set()
         for last in (False, True):
             number = 0
@@ -173,20 +185,12 @@ class Interpreter:
                 if function.module is not module or function.node in self.called:
                     continue
                 if last or (function.name and function.name not in mentioned):
-                    root = function.owner.node if function.owner else function.node
-                    self.guarded(module, root, lambda f=function: self.call_unknown(f))  # type: ignore[misc]
+                    own = self.root((function.owner or function).node, arms)
+                    self.apart(module, own, lambda f=function: self.call_unknown(f))  # type: ignore[misc]
 
-    def guarded(self, module: Module, root: ast.AST, action: Callable[[], Any]) -> None:
-        """Do something in a module's name, at its own cost; what has another root is apart."""
-        self.steps = 0
-        self.arms = ((0, self.roots.setdefault(root, len(self.roots))),)
-        self.frames = [Frame(module, module.scope)]
-        try:
-            action()
-        except (Enough, RecursionError):
-            pass
-        finally:
-            self.frames, self.journals, self.arms = [], [], ()
+    def root(self, node: ast.AST, arms: Arms) -> Arms:
+        """Return the way to something that nothing calls: apart from other such things."""
+        return (*arms, (0, self.roots.setdefault(node, len(self.roots))))
 
     def build_unknown(self, cls: UserClass) -> Object:
         """Build an object of a class of which nobody knows what it is given."""
