@@ -11,6 +11,11 @@
 # symptom = "TypeError: 'NoneType' object is not callable"
 # affected = { jax = ">=3.0.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "layer.trainable = False"
+# where = ['during("on_train_batch_*") or during("on_batch_*")']
+# shows = ["raises", "weights"]
 # ///
 """On JAX, a layer frozen in `on_train_batch_end` has no weights after `fit`.
 

@@ -13,6 +13,20 @@
 # ]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile()",
+#   "layer.trainable = False",
+#   "not model.compile()",
+#   "trains(model)",
+# ]
+# where = [
+#   "layer in model or layer is model",
+#   "isinstance(layer, keras.layers.BatchNormalization) or any(isinstance(x, keras.layers.BatchNormalization) for x in layers(layer))",
+#   "not trained(model)",
+# ]
+# shows = ["weights"]
 # ///
 """Freezing a BatchNormalization after `compile()` stops its moving statistics.
 

@@ -13,6 +13,19 @@
 # ]
 # affected = { torch = ">=3.0.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "trains(model)",
+#   "layer.trainable = False",
+#   "not model.compile()",
+#   "trains(model)",
+# ]
+# where = [
+#   "layer in model or layer is model",
+#   "isinstance(layer, keras.layers.BatchNormalization) or any(isinstance(x, keras.layers.BatchNormalization) for x in layers(layer))",
+# ]
+# shows = ["weights"]
 # ///
 """After a first step, freezing a BatchNormalization has an effect on torch alone.
 

@@ -13,6 +13,10 @@
 # affected = ">=3.11.0"
 # keras2 = "unaffected"
 # related = ["checkpoint_of_each_epoch_rejects_metric", "checkpoint_rejects_output_metric"]
+#
+# [[tool.krepro.trigger]]
+# code = "callback = keras.callbacks.ModelCheckpoint(save_best_only=True, save_freq=number)"
+# shows = ["raises"]
 # ///
 """`ModelCheckpoint(save_best_only=True, save_freq=100)` crashes at its second look.
 

@@ -13,6 +13,14 @@
 # affected = ">=3.11.0"
 # keras2 = "unaffected"
 # related = ["best_checkpoint_by_batch_crashes", "checkpoint_of_each_epoch_rejects_metric"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "callback = keras.callbacks.ModelCheckpoint(monitor=value, mode=absent | 'auto')",
+#   "model.fit(callbacks=has(callback))",
+# ]
+# where = ["len(model.outputs) > 1", 'not value.endswith("loss")']
+# shows = ["raises"]
 # ///
 """`ModelCheckpoint` on a metric of one of several outputs raises at the epoch's end.
 

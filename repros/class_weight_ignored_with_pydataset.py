@@ -13,6 +13,11 @@
 # symptom = "InvalidArgumentError: ...`generator` yielded an element"
 # affected = ">=3.6.0,<3.8.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.fit(x=data, class_weight=not None)"
+# where = ["isinstance(data, keras.utils.PyDataset)"]
+# shows = ["raises", "loss", "weights"]
 # ///
 """`fit(dataset, class_weight=...)` trains without the class weights.
 

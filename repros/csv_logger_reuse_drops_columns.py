@@ -11,6 +11,15 @@
 # docs = ["https://keras.io/api/callbacks/csv_logger/"]
 # affected = ">=3.0.0,<3.11.0"
 # keras2 = "affected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "callback = keras.callbacks.CSVLogger(append=absent | False)",
+#   "model.fit(callbacks=has(callback))",
+#   "model_again.fit(callbacks=has(callback))",
+# ]
+# where = ['perhaps("the second fit has other metrics")']
+# shows = ["saved"]
 # ///
 """A `CSVLogger` that is used for a second `fit` drops results without a word.
 

@@ -18,6 +18,11 @@
 # keras2 = "unaffected"
 # works = {workaround_none_for_the_other_output = [">=3.0.0,<3.5.0", ">=3.7.0"]}
 # related = ["dict_sample_weight_keyerror"]
+#
+# [[tool.krepro.trigger]]
+# code = "model.compile(loss=(loss := {}))"
+# where = ["len(loss) < len(model.outputs)", "not isinstance(model.output, dict)"]
+# shows = ["raises"]
 # ///
 """A dict of losses that leaves out an output is rejected.
 

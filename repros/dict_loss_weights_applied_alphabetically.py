@@ -13,6 +13,15 @@
 # applies = ">=3.5.0"
 # keras2 = "unaffected"
 # works = {workaround_dicts = [">=3.0.0,<3.5.0", ">=3.7.0"]}
+#
+# [[tool.krepro.trigger]]
+# code = "model.compile(loss=[], loss_weights={})"
+# where = [
+#   "len(model.outputs) > 1",
+#   "not isinstance(model.output, dict)",
+#   "sorted(model.output_names) != model.output_names",
+# ]
+# shows = ["raises", "loss", "weights"]
 # ///
 """Loss weights by output name go to the wrong outputs when the losses are a list.
 

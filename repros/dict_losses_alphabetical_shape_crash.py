@@ -17,6 +17,16 @@
 # ]
 # affected = ">=3.5.0,<3.7.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["model.compile(loss={})", "runs(model)"]
+# where = [
+#   "len(model.outputs) > 1",
+#   "not isinstance(model.output, dict)",
+#   "sorted(model.output_names) != model.output_names",
+#   'perhaps("the outputs differ in shape")',
+# ]
+# shows = ["raises"]
 # ///
 """A model with outputs of different shapes cannot be trained with losses by name.
 

@@ -13,6 +13,15 @@
 # affected = ">=3.5.0,<3.7.0"
 # keras2 = "unaffected"
 # related = ["dict_targets_matched_alphabetically"]
+#
+# [[tool.krepro.trigger]]
+# code = "model.compile(loss={})"
+# where = [
+#   "len(model.outputs) > 1",
+#   "not isinstance(model.output, dict)",
+#   "sorted(model.output_names) != model.output_names",
+# ]
+# shows = ["loss", "trains", "weights"]
 # ///
 """Losses given by output name are applied to the outputs in alphabetical order.
 

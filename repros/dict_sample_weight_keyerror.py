@@ -13,6 +13,11 @@
 # affected = ">=3.5.0"
 # keras2 = "unaffected"
 # related = ["dict_loss_for_some_outputs_rejected"]
+#
+# [[tool.krepro.trigger]]
+# code = "runs(model, sample_weight={})"
+# where = ["len(model.outputs) > 1", "not isinstance(model.output, dict)"]
+# shows = ["raises", "loss", "weights"]
 # ///
 """Sample weights by output name do not reach the outputs of a functional model.
 

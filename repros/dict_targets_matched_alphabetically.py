@@ -13,6 +13,15 @@
 # affected = ">=3.5.0,<3.7.0"
 # keras2 = "unaffected"
 # related = ["dict_losses_applied_alphabetically"]
+#
+# [[tool.krepro.trigger]]
+# code = "runs(model, y={})"
+# where = [
+#   "len(model.outputs) > 1",
+#   "not isinstance(model.output, dict)",
+#   "sorted(model.output_names) != model.output_names",
+# ]
+# shows = ["loss", "weights"]
 # ///
 """Targets given by output name are matched to the outputs in alphabetical order.
 

@@ -11,6 +11,14 @@
 # symptom = "ValueError: EarlyStopping callback received monitor=val_price_mae"
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "callback = keras.callbacks.EarlyStopping(monitor=value, mode=absent | 'auto')",
+#   "model.fit(callbacks=has(callback))",
+# ]
+# where = ["len(model.outputs) > 1", 'not value.endswith("loss")']
+# shows = ["raises"]
 # ///
 """`EarlyStopping` on a metric of one of several outputs raises at the first epoch's end.
 

@@ -12,6 +12,14 @@
 # docs = ["https://keras.io/api/callbacks/early_stopping/"]
 # affected = [">=3.0.0,<3.7.0", ">=3.11.0,<3.15.0"]
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "callback = keras.callbacks.EarlyStopping()",
+#   "model.fit(callbacks=has(callback))",
+#   "model_again.fit(callbacks=has(callback))",
+# ]
+# shows = ["steps", "weights"]
 # ///
 """An `EarlyStopping` that served one `fit` stops the next one too early.
 

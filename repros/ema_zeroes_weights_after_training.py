@@ -10,6 +10,10 @@
 # fixed = 18951
 # docs = ["https://keras.io/api/optimizers/"]
 # affected = {jax = ">=3.0.0,<3.0.2", torch = ">=3.0.0,<3.0.2"}
+#
+# [[tool.krepro.trigger]]
+# code = "optimizer = keras.Optimizer(use_ema=True)"
+# shows = ["weights"]
 # ///
 """On JAX and torch, a model trained with `use_ema=True` ends up with weights of zero.
 

@@ -10,6 +10,11 @@
 # docs = ["https://keras.io/guides/writing_your_own_callbacks/"]
 # affected = { jax = ">=3.0.0,<3.0.5" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "layer.trainable = False"
+# where = ['during("on_epoch_end")']
+# shows = ["weights"]
 # ///
 """On JAX, freezing the first layer in `on_epoch_end` copied it over the second one.
 

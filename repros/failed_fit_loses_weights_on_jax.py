@@ -11,6 +11,16 @@
 # symptom = "TypeError: 'NoneType' object is not callable"
 # affected = { jax = ">=3.0.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "trains(model)",
+#   "layer.trainable = False",
+#   "not model.compile()",
+#   "model.fit()",
+# ]
+# where = ["layer in model or layer is model"]
+# shows = ["raises", "weights"]
 # ///
 """On JAX, a `fit` that fails because a layer was frozen leaves a model without weights.
 

@@ -13,6 +13,16 @@
 # ]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile()",
+#   "layer.trainable = _",
+#   "not model.compile()",
+#   "trains(model)",
+# ]
+# where = ["layer in model or layer is model", "not trained(model)"]
+# shows = ["trains", "weights"]
 # ///
 """A `trainable` flag set between `compile()` and the first training step counts.
 

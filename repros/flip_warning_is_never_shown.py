@@ -12,6 +12,11 @@
 # applies = ">=3.15.0"
 # affected = ">=3.15.0"
 # keras2 = "not-applicable"
+#
+# [[tool.krepro.trigger]]
+# code = ["model.compile()", "layer.trainable = _", "not model.compile()", "runs(model)"]
+# where = ["layer in model or layer is model"]
+# shows = ["warns"]
 # ///
 """3.15.0 brought a warning for flags flipped after `compile()`; nobody ever sees it.
 

@@ -13,6 +13,16 @@
 # ]
 # affected = { torch = ">=3.0.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "trains(model)",
+#   "layer.trainable = False",
+#   "not model.compile()",
+#   "trains(model)",
+# ]
+# where = ["layer in model or layer is model"]
+# shows = ["trains", "weights"]
 # ///
 """A layer frozen between two steps, without `compile()`, stops learning on torch.
 

@@ -14,6 +14,16 @@
 # symptom = "ValueError: Argument `optimizer_variables` must be a list of tensors"
 # affected = { jax = ">=3.0.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "trains(model)",
+#   "layer.trainable = False",
+#   "not model.compile()",
+#   "trains(model)",
+# ]
+# where = ["layer in model or layer is model"]
+# shows = ["raises"]
 # ///
 """On JAX, freezing a layer after a step makes the next step raise.
 

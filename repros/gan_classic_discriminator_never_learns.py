@@ -15,6 +15,18 @@
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
 # works = {workaround_set_the_flag_before_each_step = [">=3.0.0,<3.6.0", ">=3.8.0"]}
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "inner.compile()",
+#   "inner.trainable = False",
+#   "model.compile()",
+#   "not inner.compile()",
+#   "not inner.trainable = True",
+#   "trains(inner)",
+# ]
+# where = ["inner in model"]
+# shows = ["raises", "trains", "weights"]
 # ///
 """Compile D, freeze D, compile G+D, train in turn: D does not learn in Keras 3.
 

@@ -13,6 +13,19 @@
 # ]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "inner.trainable = False",
+#   "model.compile()",
+#   "not model.compile()",
+#   "inner.trainable = True",
+#   "not inner.trainable = False",
+#   "not model.compile()",
+#   "trains(model)",
+# ]
+# where = ["inner in model"]
+# shows = ["trains", "weights"]
 # ///
 """Compile G+D with D frozen, then unfreeze and compile D: G's step trains D as well.
 

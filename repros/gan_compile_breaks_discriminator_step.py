@@ -14,6 +14,17 @@
 # affected = ">=3.6.0,<3.8.0"
 # keras2 = "unaffected"
 # works = {workaround_set_trainable_last = [">=3.0.0,<3.6.0", ">=3.8.0"]}
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "inner.compile()",
+#   "inner.trainable = False",
+#   "model.compile()",
+#   "not inner.compile()",
+#   "inner.train_on_batch()",
+# ]
+# where = ["inner in model"]
+# shows = ["raises"]
 # ///
 """The classic GAN recipe stops at the first step of the discriminator.
 

@@ -13,6 +13,21 @@
 # ]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "inner.compile()",
+#   "model = keras.Model(inputs=_, outputs=_)",
+#   "model.trainable = False",
+#   "not inner.trainable = True",
+#   "trains(inner)",
+# ]
+# where = [
+#   "any(x in inner for x in layers(model))",
+#   "model not in inner",
+#   "inner not in model",
+# ]
+# shows = ["trains", "weights"]
 # ///
 """`twin = Model(D.inputs, D.outputs); twin.trainable = False` freezes D too.
 

@@ -17,6 +17,15 @@
 # ]
 # affected = { jax = ">=3.0.0", torch = ">=3.0.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.fit()"
+# where = [
+#   'overrides(model, "train_step")',
+#   'not overrides(model, "call")',
+#   "not built(model)",
+# ]
+# shows = ["raises"]
 # ///
 """A GAN as a `Model` with `train_step` and no `call` cannot be fitted on JAX and torch.
 

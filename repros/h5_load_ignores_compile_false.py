@@ -11,6 +11,11 @@
 # docs = ["https://keras.io/api/models/model_saving_apis/model_saving_and_loading/"]
 # affected = ">=3.0.0,<3.3.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "keras.models.load_model(filepath=value, compile=False)"
+# where = ['value.endswith(".h5") or value.endswith(".hdf5")']
+# shows = ["raises", "saved"]
 # ///
 """`load_model("model.h5", compile=False)` compiles the model all the same.
 

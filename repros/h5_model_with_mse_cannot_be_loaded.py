@@ -16,6 +16,14 @@
 # affected = ">=3.0.2"
 # keras2 = "unaffected"
 # works = {workaround_compile_after_loading = [">=3.0.0,<3.0.2", ">=3.3.0"]}
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(loss=has('mse' | 'mae' | 'mape' | 'msle' | 'MSE' | 'MAE' | 'MAPE' | 'MSLE'))",
+#   "model.save(filepath=value)",
+# ]
+# where = ['value.endswith(".h5") or value.endswith(".hdf5")']
+# shows = ["saved"]
 # ///
 """`compile(loss="mse")`, save to `.h5`, load: "Could not locate function 'mse'".
 

@@ -10,6 +10,13 @@
 # docs = ["https://keras.io/api/models/model_saving_apis/model_saving_and_loading/"]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(loss=has(keras.losses.Huber(delta=_)))",
+#   "model.save() | keras.models.save_model(model=model)",
+# ]
+# shows = ["saved", "loss"]
 # ///
 """A model compiled with `Huber(delta=0.25)` trains on with delta 1 after a reload.
 

@@ -16,6 +16,11 @@
 # ]
 # affected = ">=3.3.0,<3.6.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["inner.compile(metrics=not None)", "model.compile()", "runs(model)"]
+# where = ["inner in model"]
+# shows = ["raises"]
 # ///
 """A model that contains a model compiled with metrics cannot be trained.
 

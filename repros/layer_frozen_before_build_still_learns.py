@@ -14,6 +14,16 @@
 # fixed = "471edf24d9"
 # affected = ">=3.0.0,<3.2.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "layer = keras.Layer(trainable=False)"
+# where = ["not isinstance(layer, keras.Model)"]
+# shows = ["trains", "weights"]
+#
+# [[tool.krepro.trigger]]
+# code = "layer.trainable = False"
+# where = ["not built(layer)", "not isinstance(layer, keras.Model)"]
+# shows = ["trains", "weights"]
 # ///
 """`Dense(..., trainable=False)` learned all the same before 3.2.0.
 

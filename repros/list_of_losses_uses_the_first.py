@@ -11,6 +11,11 @@
 # affected = ">=3.7.0"
 # applies = ">=3.7.0"
 # keras2 = "affected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.compile(loss=(loss := []))"
+# where = ["len(model.outputs) == 1", "len(loss) > 1"]
+# shows = ["raises", "loss", "weights"]
 # ///
 """Of a list of losses for one output, all but the first are ignored.
 

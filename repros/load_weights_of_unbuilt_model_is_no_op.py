@@ -12,6 +12,11 @@
 # docs = ["https://keras.io/guides/serialization_and_saving/"]
 # affected = ">=3.0.2,<3.7.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.load_weights()"
+# where = ["not built(model)"]
+# shows = ["raises", "weights"]
 # ///
 """`load_weights` right after the constructor of a subclassed model does nothing at all.
 

@@ -17,6 +17,11 @@
 # affected = ">=3.0.2,<3.5.0"
 # keras2 = "unaffected"
 # works = {workaround_float = ">=3.3.0"}
+#
+# [[tool.krepro.trigger]]
+# code = "model.compile(loss_weights=[])"
+# where = ["len(model.outputs) == 1"]
+# shows = ["raises"]
 # ///
 """A model with one output does not take its loss weight as a list.
 

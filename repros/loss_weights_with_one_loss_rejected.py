@@ -12,6 +12,11 @@
 # symptom = "ValueError: ...`loss_weights` must match the number of losses"
 # affected = ">=3.7.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.compile(loss=string | function | keras.losses.Loss, loss_weights=[])"
+# where = ["len(model.outputs) > 1"]
+# shows = ["raises"]
 # ///
 """One loss for all outputs can no longer be weighted by output.
 

@@ -11,6 +11,10 @@
 # docs = ["https://keras.io/2.16/api/models/model_training_apis/"]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["model.compile(metrics=not None)", "model.metrics_names"]
+# shows = ["names", "structure"]
 # ///
 """`zip(model.metrics_names, model.evaluate(...))` gives wrong pairs.
 

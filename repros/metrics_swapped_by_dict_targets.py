@@ -12,6 +12,15 @@
 # docs = ["https://keras.io/guides/training_with_built_in_methods/"]
 # affected = ">=3.14.0,<3.14.1"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["model.compile(metrics=not None)", "runs(model, y={})"]
+# where = [
+#   "len(model.outputs) > 1",
+#   "not isinstance(model.output, dict)",
+#   "sorted(model.output_names) != model.output_names",
+# ]
+# shows = ["metrics"]
 # ///
 """Metrics compare each output with the target of another output.
 

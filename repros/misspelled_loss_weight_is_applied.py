@@ -12,6 +12,14 @@
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = ">=3.5.0,<3.7.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.compile(loss_weights=(value := {}))"
+# where = [
+#   "len(model.outputs) > 1",
+#   "any(x not in model.output_names for x in keys(value))",
+# ]
+# shows = ["raises", "loss", "weights"]
 # ///
 """A misspelled output name in `loss_weights` is accepted and used.
 

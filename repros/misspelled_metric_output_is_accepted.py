@@ -11,6 +11,14 @@
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = ">=3.14.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.compile(metrics=(value := {}))"
+# where = [
+#   "len(model.outputs) == 1",
+#   "any(x not in model.output_names for x in keys(value))",
+# ]
+# shows = ["raises", "metrics", "names"]
 # ///
 """A misspelled output name in `metrics` goes unnoticed in a model of one output.
 

@@ -12,6 +12,11 @@
 # symptom = "ValueError: No loss to compute"
 # affected = ">=3.0.0,<3.7.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["model.compile(loss=[..., None, ..., not None, ...])", "runs(model)"]
+# where = ["len(model.outputs) > 1"]
+# shows = ["raises", "loss", "weights"]
 # ///
 """`loss=[None, "mse"]` trains the first output, not the second.
 

@@ -13,6 +13,11 @@
 # symptom = "AttributeError: 'NoneType' object has no attribute 'update_state'"
 # affected = ">=3.6.0,<3.8.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["inner.compile()", "model.compile()", "not inner.compile()", "runs(inner)"]
+# where = ["inner in model"]
+# shows = ["raises"]
 # ///
 """Compiling a model that contains a compiled model breaks the inner model.
 

@@ -13,6 +13,17 @@
 # symptom = "AttributeError: 'NoneType' object has no attribute 'update_state'"
 # affected = ">=3.6.0,<3.8.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "inner.compile()",
+#   "runs(inner)",
+#   "model.compile()",
+#   "not inner.compile()",
+#   "inner.fit() | inner.evaluate()",
+# ]
+# where = ["inner in model"]
+# shows = ["raises", "loss", "metrics"]
 # ///
 """After an outer model was compiled, an inner model's `fit` reports mixed-up losses.
 

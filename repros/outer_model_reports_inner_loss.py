@@ -12,6 +12,11 @@
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = ">=3.3.0,<3.6.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["inner.compile()", "model.compile()", "runs(model)"]
+# where = ["inner in model"]
+# shows = ["loss", "structure"]
 # ///
 """A model that contains a compiled model reports the inner model's loss as its own.
 

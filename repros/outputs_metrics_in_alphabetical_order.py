@@ -10,6 +10,18 @@
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(metrics=not None)",
+#   "model.evaluate(return_dict=absent | False) | model.train_on_batch(return_dict=absent | False) | model.test_on_batch(return_dict=absent | False)",
+# ]
+# where = [
+#   "len(model.outputs) > 1",
+#   "not isinstance(model.output, dict)",
+#   "sorted(model.output_names) != model.output_names",
+# ]
+# shows = ["structure", "outputs"]
 # ///
 """With several outputs, the metrics are returned sorted by the outputs' names.
 

@@ -14,6 +14,11 @@
 # affected = ">=3.5.0,<3.7.0"
 # applies = ">=3.5.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["model.compile(loss_weights=not None)", "runs(model)"]
+# where = ["len(model.outputs) > 1"]
+# shows = ["loss"]
 # ///
 """The logged loss of an output is multiplied by its loss weight.
 

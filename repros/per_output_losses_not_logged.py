@@ -11,6 +11,11 @@
 # docs = ["https://keras.io/guides/training_with_built_in_methods/"]
 # affected = ">=3.0.0,<3.5.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["model.compile()", "runs(model)"]
+# where = ["len(model.outputs) > 1"]
+# shows = ["names", "structure"]
 # ///
 """A model with several outputs logs their total loss only.
 

@@ -11,6 +11,16 @@
 # symptom = "ValueError: Argument `optimizer_variables` must be a list of tensors"
 # affected = { jax = ">=3.0.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "trains(model)",
+#   "layer.trainable = False",
+#   "model.compile(optimizer=optimizer)",
+#   "trains(model)",
+# ]
+# where = ["layer in model or layer is model", "trained(optimizer)"]
+# shows = ["raises"]
 # ///
 """On JAX, freeze a layer, compile again with the same optimizer: the step raises.
 

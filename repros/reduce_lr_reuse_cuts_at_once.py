@@ -12,6 +12,14 @@
 # docs = ["https://keras.io/api/callbacks/reduce_lr_on_plateau/"]
 # affected = ">=3.11.0,<3.15.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "callback = keras.callbacks.ReduceLROnPlateau()",
+#   "model.fit(callbacks=has(callback))",
+#   "model_again.fit(callbacks=has(callback))",
+# ]
+# shows = ["weights", "loss", "optimizer"]
 # ///
 """A `ReduceLROnPlateau` that served one `fit` cuts the learning rate of the next.
 

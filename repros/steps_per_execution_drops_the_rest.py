@@ -12,6 +12,11 @@
 # affected = { tensorflow = ">=3.0.0,<3.7.0" }
 # applies = {tensorflow = ">=3.0.0", jax = ">=3.0.0"}
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["model.compile(steps_per_execution=not 1)", "model.fit() | model.evaluate()"]
+# where = ['perhaps("the number of batches is no multiple of it")']
+# shows = ["loss", "metrics"]
 # ///
 """With `steps_per_execution`, the batches that do not fill an execution are lost.
 

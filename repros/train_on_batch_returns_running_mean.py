@@ -11,6 +11,14 @@
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = ">=3.0.0,<3.15.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.train_on_batch() | model.test_on_batch()",
+#   "not model.reset_metrics()",
+#   "model.train_on_batch() | model.test_on_batch()",
+# ]
+# shows = ["loss", "metrics", "outputs"]
 # ///
 """`train_on_batch` and `test_on_batch` return a running mean over all calls so far.
 

@@ -11,6 +11,11 @@
 # docs = ["https://keras.io/guides/custom_train_step_in_tensorflow/"]
 # affected = ">=3.0.0,<3.3.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.train_step(returns=(value := {}))"
+# where = ['any(x != "loss" for x in keys(value))']
+# shows = ["names", "loss"]
 # ///
 """`fit` logged only the model's own metrics, not what `train_step` returned.
 

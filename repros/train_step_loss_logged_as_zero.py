@@ -11,6 +11,15 @@
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
 # works = {workaround_another_name = ">=3.3.0"}
+#
+# [[tool.krepro.trigger]]
+# code = "model.train_step(returns=(value := {}))"
+# where = [
+#   'keys(value) == ["loss"]',
+#   'not overrides(model, "metrics")',
+#   'during("fit") or perhaps("fit calls it")',
+# ]
+# shows = ["loss"]
 # ///
 """`return {"loss": loss}` from a custom `train_step` ends up as `loss: 0.0` in `fit`.
 

@@ -17,6 +17,16 @@
 # ]
 # affected = { jax = ">=3.0.0", torch = ">=3.0.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "trains(model)",
+#   "layer.trainable = True",
+#   "not model.compile()",
+#   "trains(model)",
+# ]
+# where = ["layer in model or layer is model"]
+# shows = ["raises"]
 # ///
 """On JAX and torch, unfreezing a layer after a step makes the next step raise.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Sequence as Many
+from collections.abc import Callable
+from collections.abc import Sequence as Many
 from typing import TYPE_CHECKING, Any
 
 from krepro.upgrade import api, facts, keras_objects, values
@@ -99,7 +100,11 @@ def of_super(owner: Super, name: str) -> Value:
     for each in line:
         if isinstance(each, UserClass) and name in each.scope.names:
             found = each.scope.names[name]
-            return Method(owner.receiver, name, found) if isinstance(found, Function) else found
+            return (
+                Method(owner.receiver, name, found)
+                if isinstance(found, Function)
+                else found
+            )
     return Method(owner, name)
 
 
@@ -151,7 +156,9 @@ def of_method(run: Interpreter, owner: Object, name: str, found: Function) -> Va
 def is_method(owner: Object, name: str) -> bool:
     """Whether a name is one of Keras' methods of an object."""
     return any(
-        api.method_parameters(path, name) is not None for path in facts.lineage(owner) if path
+        api.method_parameters(path, name) is not None
+        for path in facts.lineage(owner)
+        if path
     )
 
 
@@ -186,7 +193,9 @@ def call(run: Interpreter, callee: Value, given: Arguments, node: ast.AST) -> Va
 
 def of_others(path: str, given: Arguments, sources: tuple[Value, ...] = ()) -> Value:
     """Return what a call of something that is not followed returns."""
-    tensors = [v for each in given.all for v in values.leaves(each) if isinstance(v, Tensor)]
+    tensors = [
+        v for each in given.all for v in values.leaves(each) if isinstance(v, Tensor)
+    ]
     if tensors:
         masked = None if facts.any_of(t.masked for t in tensors) is not False else False
         return Tensor(None, tuple(tensors), masked=masked)
@@ -341,7 +350,9 @@ def construct_user(
         if not found.cls:
             found.state.update(given.keywords)
     if found.cls:
-        run.tell("new", found.cls, node, found, found.arguments, open_=found.open, result=found)
+        run.tell(
+            "new", found.cls, node, found, found.arguments, open_=found.open, result=found
+        )
     return found
 
 
@@ -356,7 +367,9 @@ def call_builtin(run: Interpreter, name: str, given: Arguments, node: ast.AST) -
         if found is not None:
             return found
     if name in {"str", "int", "float", "bool", "bytes", "repr", "format", "input"}:
-        return Foreign(f"builtins.{'str' if name in {'repr', 'format', 'input'} else name}?")
+        return Foreign(
+            f"builtins.{'str' if name in {'repr', 'format', 'input'} else name}?"
+        )
     found = of_others("", given)
     return found if isinstance(found, Tensor) else Unknown(name)
 
@@ -370,7 +383,9 @@ def of_len(_: Interpreter, given: Arguments, __: ast.AST) -> Value | None:
     return None
 
 
-def of_list(run: Interpreter, given: Arguments, _: ast.AST, kind: str = "list") -> Value | None:
+def of_list(
+    run: Interpreter, given: Arguments, _: ast.AST, kind: str = "list"
+) -> Value | None:
     if not given.positional:
         return values.sequence((), kind)
     value = given.positional[0]
@@ -453,7 +468,9 @@ def is_of_user_class(value: Value, wanted: Value) -> bool | None:
     """Return whether a value is of a class of the user's own."""
     if not isinstance(wanted, UserClass) or isinstance(value, Unknown | Either):
         return None
-    return isinstance(value, Object) and value.user is not None and wanted in value.user.line()
+    return (
+        isinstance(value, Object) and value.user is not None and wanted in value.user.line()
+    )
 
 
 def of_getattr(run: Interpreter, given: Arguments, node: ast.AST) -> Value | None:
@@ -583,7 +600,9 @@ def compare(op: ast.cmpop, left: Value, right: Value) -> bool | None:
     if isinstance(op, ast.Eq | ast.Is):
         return identical(left, right) if isinstance(op, ast.Is) else facts.same(left, right)
     if isinstance(op, ast.NotEq | ast.IsNot):
-        found = identical(left, right) if isinstance(op, ast.IsNot) else facts.same(left, right)
+        found = (
+            identical(left, right) if isinstance(op, ast.IsNot) else facts.same(left, right)
+        )
         return facts.opposite(found)
     if isinstance(op, ast.In | ast.NotIn):
         found = contains(right, left)

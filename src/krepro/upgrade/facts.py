@@ -228,9 +228,10 @@ def outputs(model: Value) -> Value | None:
     if isinstance(found, Value) and not isinstance(found, Unknown):
         return found
     if is_instance(model, "keras.Sequential"):
-        last = sequential_output(model)
-        return last
-    return None
+        return sequential_output(model)
+    found = model.state.get("returned")
+    known = isinstance(found, Tensor | Sequence | Mapping)
+    return found if known and isinstance(found, Value) else None
 
 
 def sequential_output(model: Object) -> Value | None:
@@ -370,6 +371,9 @@ def output_names(model: Value) -> list[Value] | None:
     structure = outputs(model)
     if structure is None or not whole(structure):
         return None
+    if isinstance(model, Object) and "returned" in model.state:
+        # Keras names outputs by the layers of a functional model; here it has none to go by.
+        return None
     found = []
     for tensor in leaves(structure):
         producer = tensor.producer if isinstance(tensor, Tensor) else None
@@ -380,5 +384,5 @@ def output_names(model: Value) -> list[Value] | None:
 
 def compiled_with(model: Value, name: str) -> Value | None:
     """Return what the last ``compile`` of a model was given under a name."""
-    given = model.state.get("compile") if isinstance(model, Object) else None
+    given = model.state.get("compile()") if isinstance(model, Object) else None
     return given.get(name) if isinstance(given, Mapping) else None

@@ -223,7 +223,9 @@ def cloned(model: Value | None) -> Value:
     if not isinstance(model, Object) or model.user is not None:
         return Object(api.MODEL, open=True, told=True)
     copies: dict[int, Value] = {}
-    found = Object(model.cls, arguments=dict(model.arguments), open=model.open, told=model.told)
+    found = Object(
+        model.cls, arguments=dict(model.arguments), open=model.open, told=model.told
+    )
     if model.state.get("built") == TRUE:
         found.state["built"] = TRUE
     held = model.state.get("layers")
@@ -330,19 +332,40 @@ def call_method(
         (),
     )
     arguments = bound(names, given)
+    if name == "compile" or name in STEPS:
+        see_outputs(run, owner)
     run.tell("call", name, node, owner, arguments, open_=given.open)
     return after_method(run, owner, name, arguments, given)
 
 
+def see_outputs(run: Interpreter, model: Object) -> None:
+    """Note what a model of the user's own class returns, by its ``call``."""
+    from krepro.upgrade.source import Arguments
+
+    if model.user is None or "returned" in model.state or "outputs" in model.state:
+        return
+    own = model.user.find("call")
+    if isinstance(own, Function):
+        found = run.call_function(own, Arguments([Tensor(None, masked=None)], {}), model)
+        run.write(model.state, "returned", found)
+    elif model.user.find("train_step") is not None:
+        # Its step does all the work: what it returns is no output that Keras knows of.
+        run.write(model.state, "returned", values.sequence(()))
+
+
 def after_method(
-    run: Interpreter, owner: Object, name: str, arguments: dict[str, Value], given: Arguments
+    run: Interpreter,
+    owner: Object,
+    name: str,
+    arguments: dict[str, Value],
+    given: Arguments,
 ) -> Value:
     """Do what a method does to an object; return what it returns."""
     if not facts.is_instance(owner, api.LAYER):
         return Foreign(RETURNS[name]) if name in RETURNS else Unknown(name)
     if name == "compile":
         entries = ((Const(k), v) for k, v in arguments.items())
-        run.write(owner.state, "compile", values.mapping(entries, exact=not given.open))
+        run.write(owner.state, "compile()", values.mapping(entries, exact=not given.open))
         run.write(owner.state, "compiled", TRUE)
         run.write(owner.state, "optimizer", optimizer_of(arguments, given))
     elif name == "add" and facts.is_instance(owner, SEQUENTIAL):
@@ -355,13 +378,18 @@ def after_method(
         mark_built(run, owner)
         if name in TRAINS:
             run.write(owner.state, "trained", TRUE)
+            used = owner.state.get("optimizer")
+            if isinstance(used, Object):
+                run.write(used.state, "trained", TRUE)
         run_hooks(run, owner, name, arguments)
     return Foreign(RETURNS[name]) if name in RETURNS else Unknown(name)
 
 
 def optimizer_of(arguments: dict[str, Value], given: Arguments) -> Value:
     """Return the optimizer that ``compile`` makes of what it is given."""
-    name = arguments.get("optimizer", Unknown("optimizer") if given.open else Const("rmsprop"))
+    name = arguments.get(
+        "optimizer", Unknown("optimizer") if given.open else Const("rmsprop")
+    )
     if not isinstance(name, Const) or not isinstance(name.value, str):
         return name
     for path in api.table()["classes"]:
@@ -393,7 +421,8 @@ def run_hooks(
     for step in STEPS[name]:
         own = model.user.find(step) if model.user is not None else None
         if isinstance(own, Function):
-            run.call_function(own, Arguments([Foreign("keras.tensor")], {}), model)
+            found = run.call_function(own, Arguments([Foreign("keras.tensor")], {}), model)
+            run.tell("call", step, own.node, model, {"returns": found}, module=own.module)
     callbacks = arguments.get("callbacks")
     several = callbacks.items if isinstance(callbacks, Sequence) else (callbacks,)
     for callback in several:

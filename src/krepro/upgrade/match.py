@@ -24,6 +24,7 @@ from krepro.upgrade.trigger import (
     Has,
     Items,
     Literal,
+    Named,
     Not,
     OneOf,
     Pattern,
@@ -41,7 +42,6 @@ from krepro.upgrade.values import (
     Either,
     Foreign,
     Function,
-    Mapping as Dict,
     Name,
     Object,
     Sequence,
@@ -49,6 +49,9 @@ from krepro.upgrade.values import (
     Unknown,
     UserClass,
     Value,
+)
+from krepro.upgrade.values import (
+    Mapping as Dict,
 )
 
 # Ways to put the steps of a trigger together that are tried at one place.
@@ -78,7 +81,9 @@ class Way:
         held = self.bound.get(name)
         if held is None:
             return Way({**self.bound, name: value}, self.doubt)
-        return self if held is value or (isinstance(held, Const) and held == value) else None
+        return (
+            self if held is value or (isinstance(held, Const) and held == value) else None
+        )
 
 
 @dataclass(frozen=True)
@@ -191,7 +196,9 @@ class Matcher:
             for event, step in self.candidates(pattern, steps):
                 if start is not None and event.number <= start.number:
                     break
-                if any(not found.doubt or way.doubt for found in match_step(step, event, way)):
+                if any(
+                    not found.doubt or way.doubt for found in match_step(step, event, way)
+                ):
                     return True
         return False
 
@@ -205,7 +212,9 @@ def keys_of(event: Event) -> Iterator[tuple[str, str]]:
         yield event.kind, event.name
 
 
-def together(first: tuple[tuple[int, int], ...], second: tuple[tuple[int, int], ...]) -> bool:
+def together(
+    first: tuple[tuple[int, int], ...], second: tuple[tuple[int, int], ...]
+) -> bool:
     """Whether two ways through the branches of a program can be one."""
     for (number, arm), (other_number, other_arm) in zip(first, second, strict=False):
         if number != other_number:
@@ -395,6 +404,11 @@ def match_thing(pattern: Thing, value: Value, way: Way) -> Iterator[Way]:
         yield way
 
 
+def match_named(pattern: Named, value: Value, way: Way) -> Iterator[Way]:
+    for found in match_value(pattern.inner, value, way):
+        yield from bind(pattern.variable, value, found)
+
+
 def match_variable(pattern: Variable, value: Value, way: Way) -> Iterator[Way]:
     yield from bind(pattern, value, way)
 
@@ -421,6 +435,7 @@ HANDLERS: dict[type, Callable[[Any, Value, Way], Iterator[Way]]] = {
     Entries: match_entries,
     Has: match_has,
     Not: match_not,
+    Named: match_named,
     Thing: match_thing,
     Variable: match_variable,
 }
@@ -469,7 +484,9 @@ class Asker:
         if isinstance(node, ast.Compare):
             return self.compare(node, bound)
         if isinstance(node, ast.BinOp):
-            return calls.operate(node.op, self.ask(node.left, bound), self.ask(node.right, bound))
+            return calls.operate(
+                node.op, self.ask(node.left, bound), self.ask(node.right, bound)
+            )
         if isinstance(node, ast.Subscript):
             return item(self.ask(node.value, bound), self.ask(node.slice, bound))
         if isinstance(node, ast.Call):
@@ -553,12 +570,16 @@ class Asker:
     def kind(self, name: str, node: ast.Call, bound: Mapping[str, Value]) -> Value:
         """Return what ``isinstance`` or ``means`` answers."""
         value = self.ask(node.args[0], bound)
-        wanted = node.args[1].elts if isinstance(node.args[1], ast.Tuple) else [node.args[1]]
+        wanted = (
+            node.args[1].elts if isinstance(node.args[1], ast.Tuple) else [node.args[1]]
+        )
         paths = [dotted(each) for each in wanted]
         function = means if name == "means" else facts.is_instance
         return answer(
             facts.any_of(
-                function(value, api.canonical(p) if p.startswith("keras.") else plain_class(p))
+                function(
+                    value, api.canonical(p) if p.startswith("keras.") else plain_class(p)
+                )
                 for p in paths
             )
         )
@@ -581,7 +602,15 @@ def attribute(owner: Value, name: str) -> Value:
 
 
 # Attributes that are something even if nobody set them.
-OF_STRUCTURE = {"outputs", "output", "inputs", "input", "output_names", "layers", "optimizer"}
+OF_STRUCTURE = {
+    "outputs",
+    "output",
+    "inputs",
+    "input",
+    "output_names",
+    "layers",
+    "optimizer",
+}
 
 
 def item(owner: Value, key: Value) -> Value:
@@ -609,7 +638,7 @@ def state_of(value: Value, name: str) -> Value:
     if isinstance(held, Value):
         return answer(facts.truth(held))
     vague = value.told or value.open or value.state.get("loaded") is not None
-    return UNKNOWN if vague else Const(False)  # noqa: FBT003
+    return UNKNOWN if vague else Const(False)
 
 
 def of_layers(model: Value) -> Value:
@@ -630,8 +659,8 @@ def of_masked(value: Value) -> Value:
 def of_given(value: Value) -> Value:
     """Return whether an attribute was set, or given when its object was built."""
     if isinstance(value, NotGiven):
-        return Const(False)  # noqa: FBT003
-    return UNKNOWN if isinstance(value, Unknown) else Const(True)  # noqa: FBT003
+        return Const(False)
+    return UNKNOWN if isinstance(value, Unknown) else Const(True)
 
 
 def of_flat(value: Value) -> Value:
@@ -675,6 +704,7 @@ def of_set(value: Value) -> Value:
 
 
 WORDS_OF_WHERE: dict[str, Callable[..., Value]] = {
+    "perhaps": lambda _: UNKNOWN,
     "compiled": lambda value: state_of(value, "compiled"),
     "built": lambda value: state_of(value, "built"),
     "trained": lambda value: state_of(value, "trained"),

@@ -19,14 +19,16 @@ MOST_BYTES = 2_000_000
 # Names that are never the user's own, whatever lies beside his script.
 NEVER_OWN = {"keras", "tensorflow", "tf_keras", "torch", "jax", "numpy"}
 LINE_END = re.compile(r"\r\n|\r|\n")
-IMPORT = re.compile(r"(?m)^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import\b(.*)|import[ \t]+(.+))")
+IMPORT = re.compile(
+    r"(?m)^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import\b(.*)|import[ \t]+(.+))"
+)
 # What a notebook has that Python has not: %magic, !command, ?help, help?, and a cell's %%magic.
 NOT_PYTHON = re.compile(r"^(\s*)([%!?]|[\w.]+\?+\s*$)")
 ASSIGNED_COMMAND = re.compile(r"^(\s*[\w., ]+=\s*)[%!].*$")
 PYTHON_MAGICS = {"time", "timeit", "capture", "prun", "python", "python3", "pypy"}
 
 
-class Unreadable(Exception):  # noqa: N818
+class Unreadable(Exception):
     """A file that is no program: at which line, and why."""
 
     def __init__(self, line: int, message: str) -> None:

@@ -283,15 +283,23 @@ def apply_ignores(
         own = [hit for hit in hits if hit.spot.path == path]
         for line, ids in file.ignores():
             spot = in_cell(file, Spot(path, line, 1, line, 1))
-            here = [hit for hit in own if spot.cell == hit.spot.cell and reaches(file, line, hit)]
+            here = [
+                hit
+                for hit in own
+                if spot.cell == hit.spot.cell and reaches(file, line, hit)
+            ]
             for each in ids if ids is not None else [None]:
                 meant = [hit for hit in here if each in {None, hit.repro}]
                 silenced.update(meant)
                 if each is not None and each not in known:
-                    notes.append(Note(spot, f"ignore[{each}]: there is no entry of this name"))
+                    notes.append(
+                        Note(spot, f"ignore[{each}]: there is no entry of this name")
+                    )
                 elif not meant:
                     what = "ignore" if each is None else f"ignore[{each}]"
-                    notes.append(Note(spot, f"{what} has nothing to silence here: remove it"))
+                    notes.append(
+                        Note(spot, f"{what} has nothing to silence here: remove it")
+                    )
     return [replace(hit, ignored=hit in silenced) for hit in hits], notes
 
 

@@ -203,8 +203,8 @@ class Interpreter:
             receiver = self.instances.get(function.owner.node) or Unknown("self")
         self.call_function(function, Arguments([], {}, open=True), receiver)
 
-    def place(self, node: ast.AST) -> Place:
-        """Return where a node is."""
+    def place(self, node: ast.AST, module: Module | None = None) -> Place:
+        """Return where a node is; of a function or a class, where its name is."""
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
         end_line = getattr(node, "end_lineno", None) or line
         end_column = getattr(node, "end_col_offset", None) or column
@@ -222,14 +222,15 @@ class Interpreter:
         *,
         open_: bool = False,
         result: Value | None = None,
+        module: Module | None = None,
     ) -> None:
-        """Tell the listener of a step."""
+        """Tell the listener of a step: in the module that is running, or in another."""
         self._count += 1
         self.listen(
             Event(
                 kind,
                 name,
-                self.place(node),
+                self.place(node, module),
                 receiver,
                 arguments or {},
                 open_,

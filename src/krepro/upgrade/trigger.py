@@ -35,6 +35,14 @@ KINDS = {
     "tensor": None,
     "value": None,
 }
+# Steps that stand for several methods of a model.
+STEPS = {
+    "trains": ("fit", "train_on_batch"),
+    "tests": ("evaluate", "test_on_batch"),
+    "runs": ("fit", "train_on_batch", "evaluate", "test_on_batch"),
+}
+# Methods of the user's own that Keras calls; ``returns`` is what they return.
+OWN_METHODS = dict.fromkeys(("train_step", "test_step", "predict_step"), ("data", "returns"))
 WORDS = ("absent", "string", "number", "function")
 # The functions that ``where`` knows, and how many arguments they take.
 VOCABULARY = {
@@ -45,6 +53,7 @@ VOCABULARY = {
     "layers": 1,
     "masked": 1,
     "during": 1,
+    "perhaps": 1,
     "given": 1,
     "flat": 1,
     "keys": 1,
@@ -65,7 +74,10 @@ OTHERS = {
     "torch.utils.data.DataLoader",
     "pandas.DataFrame",
     "types.GeneratorType",
-    *(f"builtins.{name}" for name in ("str", "int", "float", "bool", "list", "tuple", "dict")),
+    *(
+        f"builtins.{name}"
+        for name in ("str", "int", "float", "bool", "list", "tuple", "dict")
+    ),
 }
 
 
@@ -154,8 +166,27 @@ class Variable:
         return KINDS[self.name.partition("_")[0]]
 
 
+@dataclass(frozen=True)
+class Named:
+    """``(value := {})``: like a pattern, and the variable is what it is."""
+
+    variable: Variable
+    inner: ValuePattern
+
+
 ValuePattern = (
-    Anything | Absent | Literal | Word | Items | Entries | Has | OneOf | Not | Thing | Variable
+    Named
+    | Anything
+    | Absent
+    | Literal
+    | Word
+    | Items
+    | Entries
+    | Has
+    | OneOf
+    | Not
+    | Thing
+    | Variable
 )
 
 
@@ -248,7 +279,11 @@ class Reader:
             lines = self.repro.path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError):
             return 1
-        heads = [n for n, line in enumerate(lines) if re.match(r"# *\[\[tool\.krepro\.trigger\]\]", line)]
+        heads = [
+            n
+            for n, line in enumerate(lines)
+            if re.match(r"# *\[\[tool\.krepro\.trigger\]\]", line)
+        ]
         start = heads[self.number] if self.number < len(heads) else 0
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')
         for number, line in enumerate(lines[start:], start + 1):
@@ -271,7 +306,9 @@ class Reader:
         if not code:
             self.fail("", "a trigger needs code: what a program does")
         if code[-1].negated:
-            self.fail(code[-1].text, "the last step of code cannot be a 'not': nothing follows it")
+            self.fail(
+                code[-1].text, "the last step of code cannot be a 'not': nothing follows it"
+            )
         where = tuple(self.condition(text) for text in self.texts(table, "where"))
         shows = tuple(self.texts(table, "shows"))
         if not shows:
@@ -301,35 +338,57 @@ class Reader:
 
     def pattern(self, text: str) -> Pattern:
         """Return one item of ``code``."""
-        module = self.parsed(text, "exec")
+        bare = text.strip().removeprefix("not ").strip()
+        negated = bare != text.strip()
+        module = self.parsed(bare, "exec")
         body = module.body if isinstance(module, ast.Module) else []
         if len(body) != 1:
             self.fail(text, f"{text!r}: one step an item; give a list for several")
         node = body[0]
-        if isinstance(node, ast.Assign):
-            return Pattern((self.assignment(node, text),), negated=False, text=text)
-        if not isinstance(node, ast.Expr):
-            self.fail(text, f"{text!r} is no call, no assignment and no attribute")
-        tree = node.value
-        negated = isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not)
         before = set(self.bound)
-        if isinstance(tree, ast.UnaryOp) and negated:
-            tree = tree.operand
-        steps = tuple(self.step(each, text) for each in alternatives(tree))
+        if isinstance(node, ast.Assign):
+            steps = [self.assignment(node, text)]
+        elif isinstance(node, ast.Expr):
+            sides = alternatives(node.value)
+            steps = [step for each in sides for step in self.steps(each, text)]
+        else:
+            self.fail(text, f"{text!r} is no call, no assignment and no attribute")
         if negated:
             self.bound = before
-        return Pattern(steps, negated, text)
+        return Pattern(tuple(steps), negated, text)
+
+    def steps(self, node: ast.expr, text: str) -> Iterator[Step]:
+        """Yield what an expression stands for: a step, or several methods of a model."""
+        name = (
+            node.func.id
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            else ""
+        )
+        if name not in STEPS or not isinstance(node, ast.Call):
+            yield self.step(node, text)
+            return
+        if len(node.args) != 1:
+            self.fail(text, f"{text!r}: {name} takes a model, and arguments by name")
+        receiver = self.receiver(node.args[0], text)
+        given = self.arguments(ast.Call(node.func, [], node.keywords), (), text)
+        for method in STEPS[name]:
+            if set(given) <= set(api.known_methods()[method]):
+                yield Step("call", method, receiver, given)
 
     def assignment(self, node: ast.Assign, text: str) -> Step:
         """Return ``callback = keras.callbacks.X()`` or ``layer.trainable = False`` as a step."""
         target = node.targets[0]
         if len(node.targets) == 1 and isinstance(target, ast.Attribute):
             receiver = self.receiver(target.value, text)
-            return Step("set", target.attr, receiver, {"value": self.value(node.value, text)})
+            return Step(
+                "set", target.attr, receiver, {"value": self.value(node.value, text)}
+            )
         if len(node.targets) == 1 and isinstance(target, ast.Name):
             step = self.step(node.value, text)
             if step.kind != "new":
-                self.fail(text, f"{text!r}: only what builds an object of Keras can be named")
+                self.fail(
+                    text, f"{text!r}: only what builds an object of Keras can be named"
+                )
             return Step("new", step.name, self.variable(target.id, text), step.arguments)
         self.fail(text, f"{text!r}: the left side must be a variable or its attribute")
 
@@ -352,14 +411,18 @@ class Reader:
             return Step("call", name, receiver, self.arguments(node, taken, text))
         if isinstance(node.func, ast.Name):
             receiver = self.variable(node.func.id, text)
-            return Step("call", "__call__", receiver, self.arguments(node, ("inputs",), text))
-        self.fail(text, f"{text!r}: what is called must be a variable or one of Keras' names")
+            return Step(
+                "call", "__call__", receiver, self.arguments(node, ("inputs",), text)
+            )
+        self.fail(
+            text, f"{text!r}: what is called must be a variable or one of Keras' names"
+        )
 
     def methods(self, receiver: Variable) -> Mapping[str, tuple[str, ...]]:
         """Return the methods that a variable may have."""
         if receiver.kind is None or receiver.kind == "keras.callbacks.Callback":
             return {**api.known_methods(), **api.methods_of("keras.callbacks.Callback")}
-        return api.known_methods()
+        return {**api.known_methods(), **OWN_METHODS}
 
     def keras_call(self, node: ast.Call, path: str, text: str) -> Step:
         """Return a call of one of Keras' names as a step."""
@@ -370,14 +433,19 @@ class Reader:
         """Return the canonical name of one of Keras' names."""
         found = api.canonical(path)
         if not api.is_known(found):
-            self.fail(text, f"{path!r} is no public name of Keras{nearest(path, api.names())}")
+            self.fail(
+                text, f"{path!r} is no public name of Keras{nearest(path, api.names())}"
+            )
         return found
 
     def receiver(self, node: ast.expr, text: str) -> Variable:
         """Return the variable that a step is about."""
         if isinstance(node, ast.Name):
             return self.variable(node.id, text)
-        self.fail(text, f"{text!r}: name the object by a variable, and tell in where what it is of")
+        self.fail(
+            text,
+            f"{text!r}: name the object by a variable, and tell in where what it is of",
+        )
 
     def variable(self, name: str, text: str) -> Variable:
         """Return a variable, bound from now on."""
@@ -393,7 +461,9 @@ class Reader:
         """Return what a call has to give."""
         names = [name for name in taken if not name.startswith("*")]
         if len(node.args) > len(names):
-            self.fail(text, f"{text!r}: too many arguments without a name: it takes {names}")
+            self.fail(
+                text, f"{text!r}: too many arguments without a name: it takes {names}"
+            )
         found = dict(zip(names, (self.value(a, text) for a in node.args), strict=False))
         for keyword in node.keywords:
             if keyword.arg is None:
@@ -415,6 +485,9 @@ class Reader:
             return self.unary(node, text)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
             return OneOf(tuple(self.value(each, text) for each in alternatives(node)))
+        if isinstance(node, ast.NamedExpr):
+            inner = self.value(node.value, text)
+            return Named(self.variable(node.target.id, text), inner)
         if isinstance(node, ast.List):
             several = [None if is_ellipsis(e) else self.value(e, text) for e in node.elts]
             return Items(tuple(several) if several else None)
@@ -431,7 +504,9 @@ class Reader:
             if isinstance(node, ast.Call):
                 return Thing(found, self.arguments(node, api.parameters(found), text))
             return Thing(found)
-        self.fail(text, f"{ast.unparse(node)!r} is no pattern of a value: see docs/triggers.md")
+        self.fail(
+            text, f"{ast.unparse(node)!r} is no pattern of a value: see docs/triggers.md"
+        )
 
     def unary(self, node: ast.UnaryOp, text: str) -> ValuePattern:
         """Return ``not x`` or a negative number."""
@@ -477,7 +552,10 @@ class Reader:
 
     def check_call(self, node: ast.Call, known: frozenset[str], text: str) -> None:
         """Refuse a call of what ``where`` does not know."""
-        if isinstance(node.func, ast.Attribute) and node.func.attr in {"startswith", "endswith"}:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in {
+            "startswith",
+            "endswith",
+        }:
             for part in (node.func.value, *node.args):
                 self.check(part, known, text)
             return
@@ -487,8 +565,11 @@ class Reader:
             self.fail(text, f"where knows no {name!r}: {', '.join(VOCABULARY)}{close}")
         if len(node.args) != VOCABULARY[name] or node.keywords:
             self.fail(text, f"{name} takes {VOCABULARY[name]} arguments, without names")
-        if name == "during" and not is_text(node.args[0]):
-            self.fail(text, "during takes the name of a method in quotes")
+        if name in {"during", "perhaps"} and not is_text(node.args[0]):
+            what = {"during": "the name of a method", "perhaps": "what cannot be read"}[
+                name
+            ]
+            self.fail(text, f"{name} takes {what}, in quotes")
         for number, part in enumerate(node.args):
             if name in {"isinstance", "means"} and number == 1:
                 for each in part.elts if isinstance(part, ast.Tuple) else [part]:
@@ -502,7 +583,10 @@ class Reader:
         if path.startswith("keras."):
             self.keras_name(path, text)
         elif plain_class(path) not in OTHERS:
-            self.fail(text, f"isinstance knows no {path!r}: Keras' names, {', '.join(sorted(OTHERS))}")
+            self.fail(
+                text,
+                f"isinstance knows no {path!r}: Keras' names, {', '.join(sorted(OTHERS))}",
+            )
 
     def check_generator(
         self, node: ast.GeneratorExp, known: frozenset[str], text: str
@@ -567,4 +651,3 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """Return a hint at what may have been meant."""
     found = difflib.get_close_matches(name, list(names), 1, 0.6)
     return f" (did you mean {found[0]}?)" if found else ""
-
