@@ -58,6 +58,11 @@ class Home:
         return self.path / "sightings"
 
     @property
+    def recordings(self) -> Path:
+        """What scripts trained, as upgrade checks recorded it."""
+        return self.path / "recordings"
+
+    @property
     def downloads(self) -> Path:
         """What uv downloaded, hard-linked into the environments."""
         return self.path / "uv"
@@ -75,6 +80,7 @@ class Home:
             self.overlays,
             self.results,
             self.sightings,
+            self.recordings,
             self.downloads,
             self.scratch,
         )

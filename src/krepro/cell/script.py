@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from krepro.cell import failure, trace
+from krepro.cell import failure, recorder, trace
 from krepro.cell.judge import text_of
+from krepro.cell.recorder import Tape
 from krepro.verdict import Verdict
 
 RETURNED, RAISED, EXITED = "returned", "raised", "exited"
@@ -31,11 +32,17 @@ RETURNED, RAISED, EXITED = "returned", "raised", "exited"
 
 @dataclass(frozen=True)
 class Script:
-    """A script to run: ``name`` is its path inside ``kit``, a folder to be copied for the run."""
+    """A script to run: ``name`` is its path inside ``kit``, a folder to be copied for the run.
+
+    ``module`` is its dotted name where it is to run as ``python -m`` does; ``tape`` says how to
+    record what it trains (None: not at all).
+    """
 
     kit: Path
     name: str
     arguments: tuple[str, ...] = ()
+    module: str = ""
+    tape: Tape | None = None
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Script:
@@ -44,6 +51,8 @@ class Script:
             kit=Path(table["kit"]),
             name=table["name"],
             arguments=tuple(table["arguments"]),
+            module=table["module"],
+            tape=table["tape"] and Tape.from_table(table["tape"]),
         )
 
 
@@ -57,10 +66,13 @@ def run(script: Script, record_fd: int, **facts: Any) -> None:
     else:
         path = here / script.name
         sys.argv[:] = [str(path), *script.arguments]
-        sys.path[0:0] = [str(path.parent)]
+        sys.path[0:0] = [str(here if script.module else path.parent)]
+        if script.tape:
+            recorder.start(script.tape, here)
         started = time.monotonic()
-        record = ending_of(path)
+        record = ending_of(path, script.module)
         record["ran_s"] = time.monotonic() - started
+        recorder.finish()
     record |= facts
     trace.finish()
     for stream in (sys.stdout, sys.stderr):
@@ -71,13 +83,16 @@ def run(script: Script, record_fd: int, **facts: Any) -> None:
     os._exit(0)
 
 
-def ending_of(path: Path) -> dict[str, Any]:
+def ending_of(path: Path, module: str = "") -> dict[str, Any]:
     """Run a script and return how it ended: ``ending``, and what goes with it."""
     own = {path, *path.parent.rglob("*.py")}
     try:
         # Read first: a script may remove itself.
         called, _ = sort_tests(ast.parse(path.read_bytes()))
-        names = runpy.run_path(str(path), run_name="__main__")
+        if module:
+            names = runpy.run_module(module, run_name="__main__", alter_sys=True)
+        else:
+            names = runpy.run_path(str(path), run_name="__main__")
         for name in called:
             names[name]()
     except SystemExit as error:

@@ -47,6 +47,7 @@ def find(
     name: str,
     room: Path,
     *,
+    module: str = "",
     arguments: Sequence[str] = (),
     data: Sequence[Path] = (),
     requirements: Sequence[str] = (),
@@ -58,6 +59,7 @@ def find(
         project: where the catalogue is.
         name: an id or a path.
         room: a working folder; what a script needs is copied into it.
+        module: the dotted name of the file as a module, to run it as ``python -m`` does.
         arguments: for a script.
         data: files and folders that a script reads, besides those beside it.
         requirements: packages that it imports and the stacks lack.
@@ -96,17 +98,19 @@ def find(
     wanted = tuple(sorted({*declared_requirements(name, source), *checked(requirements)}))
     kit = room / "kit"
     kit.mkdir()
-    note = pack(path, kit, [normal(each).resolve() for each in left_out])
+    base = path.parents[name_depth(path, module)] if module else path.parent
+    note = pack(path, kit, [normal(each).resolve() for each in left_out], base)
     for item in data:
         add(item, kit)
-    digest = hashlib.sha256(repr((path.name, tuple(arguments), wanted)).encode())
+    inside = path.relative_to(base).as_posix()
+    digest = hashlib.sha256(repr((inside, module, tuple(arguments), wanted)).encode())
     for file in sorted(kit.rglob("*")):
         if file.is_file():
             digest.update(str(file.relative_to(kit)).encode() + b"\0" + file.read_bytes())
     return Target(
         name=path.name,
         digest=digest.hexdigest()[:16],
-        script=Script(kit, path.name, tuple(arguments)),
+        script=Script(kit, inside, tuple(arguments), module),
         requirements=wanted,
         note="; ".join(filter(None, [note, not_called(uncalled)])),
     )
@@ -134,10 +138,15 @@ def read_source(name: str, path: Path) -> str:
         raise SelectionError(f"{name}: cannot be read: {error}") from None
 
 
-def pack(script: Path, kit: Path, left_out: Sequence[Path] = ()) -> str:
-    """Copy a script and what lies beside it; return what was left out, in a line."""
+def name_depth(path: Path, module: str) -> int:
+    """Return how many folders a module's name goes down, less one."""
+    return module.count(".") + (path.name == "__main__.py")
+
+
+def pack(script: Path, kit: Path, left_out: Sequence[Path], base: Path) -> str:
+    """Copy a script and what lies beside it, or below ``base``; return what was left out."""
     files, total, unread = [script], 0, []
-    for file in beside(script.parent):
+    for file in beside(base):
         if file == script or file in left_out:
             continue
         try:
@@ -148,14 +157,14 @@ def pack(script: Path, kit: Path, left_out: Sequence[Path] = ()) -> str:
         total += size
         if len(files) > MOST_FILES or total > MOST_BYTES:
             for needed in [script, *imported(script)]:
-                copy(needed, kit / needed.relative_to(script.parent))
+                copy(needed, kit / needed.relative_to(base))
             return (
-                f"{script.parent} is large: only {script.name} and the modules it imports "
+                f"{base} is large: only {script.name} and the modules it imports "
                 "are copied; name what it reads with --data"
             )
     for file in files:
         try:
-            copy(file, kit / file.relative_to(script.parent))
+            copy(file, kit / file.relative_to(base))
         except PermissionError:
             unread.append(file.name)
     return f"left out, since they cannot be read: {', '.join(unread)}" if unread else ""

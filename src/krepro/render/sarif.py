@@ -52,7 +52,9 @@ def as_sarif(found: Scan, repros: Sequence[Repro], root: Path) -> str:
         ],
         "results": results,
     }
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1) + "\n"
+    return (
+        json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1) + "\n"
+    )
 
 
 def rule(repro: Repro) -> dict[str, Any]:

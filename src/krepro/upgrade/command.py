@@ -2,58 +2,208 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from krepro import published, release
-from krepro.project import Project, SelectionError
+from krepro.hunt.commands import opened
+from krepro.project import Project, SelectionError, check_writable
+from krepro.render import sarif, upgrade_data
 from krepro.render import upgrade as rendering
-from krepro.render.upgrade import Upgrade
 from krepro.report import Exit
-from krepro.repro import BACKENDS
+from krepro.repro import BACKENDS, Repro
 from krepro.upgrade import known
+from krepro.upgrade.check import DEFAULT_TIMEOUT_S, Checked, Checker
 from krepro.upgrade.known import End
+from krepro.upgrade.outcome import Upgrade
+from krepro.upgrade.scan import Scan, scan
 
 DEFAULT_BACKEND = "tensorflow"
+FORMATS = ("text", "json", "markdown", "sarif", "github")
 
 
-def upgrade(
-    *, old: str, new: str, every: bool, keyword: str, mark: str, verbose: bool, form: str
-) -> Exit:
+@dataclass(frozen=True)
+class Asked:
+    """What the options of ``krepro upgrade`` ask for."""
+
+    old: str
+    new: str
+    every: bool
+    script: str
+    arguments: tuple[str, ...]
+    module: bool
+    scan: tuple[Path, ...]
+    steps: int
+    requirements: tuple[str, ...]
+    requirement_files: tuple[Path, ...]
+    data: tuple[Path, ...]
+    timeout: float | None
+    jobs: int
+    keyword: str
+    mark: str
+    verbose: bool
+    form: str
+    output: Path | None
+
+    def check(self) -> None:
+        """See whether the options go together.
+
+        Raises:
+            SelectionError: they do not.
+        """
+        if bool(self.new) == self.every:
+            raise SelectionError("upgrade needs --to RELEASE, or --any")
+        if self.every and self.form != "text":
+            raise SelectionError("--any prints text")
+        if self.module and not self.script:
+            raise SelectionError("--module needs the name of a module")
+        if self.form == "sarif" and not (self.script or self.scan):
+            raise SelectionError("--format sarif needs a script, or --scan PATH")
+        if self.steps and not self.script:
+            raise SelectionError("--steps needs a script to run")
+        check_writable(self.output)
+
+
+def upgrade(asked: Asked) -> Exit:
     """Run ``krepro upgrade``; return its exit code.
 
     Raises:
-        SelectionError: neither a goal nor ``--any`` was given, or a backend is unknown.
+        SelectionError: the options do not go together, or name what is not there.
         UnknownRelease: a release is unknown.
+        InstallError: an end has no environment.
     """
-    if bool(new) == every:
-        raise SelectionError("upgrade needs --to RELEASE, or --any")
+    asked.check()
     project = Project.find(Path.cwd())
-    report = published.for_people(project)
-    repros = project.repros((), keyword, mark)
-    start = end_of(project, old, DEFAULT_BACKEND)
-    if every:
-        if form != "text":
-            raise SelectionError("--any prints text")
-        click.echo(
-            rendering.ranking_text(known.ranking(report, start, repros), start), nl=False
-        )
-        return Exit.AS_EXPECTED
-    goal = end_of(project, new, start.stack.backend)
-    if "@" not in old and "@" in new:
+    start = end_of(project, asked.old, DEFAULT_BACKEND)
+    repros = project.repros((), asked.keyword, asked.mark)
+    if asked.every:
+        return rank(asked, project, start, repros)
+    goal = end_of(project, asked.new, start.stack.backend)
+    if "@" not in asked.old and "@" in asked.new:
         start = End(start.release, goal.stack)
+    report = published.for_people(project)
     found = Upgrade(
-        report, start, goal, tuple(known.consequences(report, start, goal, repros))
+        report,
+        start,
+        goal,
+        tuple(known.consequences(report, start, goal, repros)),
+        script=asked.script,
+        scan=scanned(asked, project.repros()),
+        checked=run(asked, project, start, goal) if asked.script else None,
     )
-    if form == "text":
-        click.echo(rendering.as_text(found, verbose=verbose), nl=False)
+    show(asked, found, repros)
+    return found.exit
+
+
+def rank(asked: Asked, project: Project, start: End, repros: Sequence[Repro]) -> Exit:
+    """Print every release as a goal; those that the code touches count, where there is code."""
+    found = scanned(asked, project.repros())
+    if found is not None:
+        repros = [repro for repro in repros if found.of(repro.id)]
+    ranked = known.ranking(published.for_people(project), start, repros)
+    click.echo(rendering.ranking_text(ranked, start), nl=False)
+    return Exit.AS_EXPECTED
+
+
+def scanned(asked: Asked, repros: Sequence[Repro]) -> Scan | None:
+    """Return what the code touches, or None where there is no code to look at."""
+    paths = list(asked.scan)
+    if not paths and asked.script:
+        paths = [module_file(asked.script) if asked.module else Path(asked.script)]
+    return scan(paths, repros) if paths else None
+
+
+def module_file(name: str) -> Path:
+    """Return the file of a module, or of a package's ``__main__``, as seen from here.
+
+    Raises:
+        SelectionError: there is none.
+    """
+    base = Path(*name.split("."))
+    for path in (base.with_suffix(".py"), base / "__main__.py"):
+        if path.is_file():
+            return path
+    raise SelectionError(f"no module {name} here: {base}.py or {base}/__main__.py")
+
+
+def run(asked: Asked, project: Project, start: End, goal: End) -> Checked:
+    """Run the script on both ends, and return what it did."""
+    name = str(module_file(asked.script)) if asked.module else asked.script
+    with opened(
+        project,
+        name,
+        jobs=asked.jobs,
+        expect=None,
+        module=asked.script if asked.module else "",
+        arguments=asked.arguments,
+        data=asked.data,
+        requirements=[*asked.requirements, *listed(asked.requirement_files)],
+        left_out=[asked.output] if asked.output else [],
+    ) as at_work:
+        if at_work.target.repro:
+            raise SelectionError(f"{name} is a repro: krepro run or krepro bisect runs it")
+        checker = Checker(
+            at_work.engine,
+            at_work.target,
+            at_work.scratch,
+            steps=asked.steps,
+            timeout_s=asked.timeout or DEFAULT_TIMEOUT_S,
+            tell=at_work.lines.note,
+        )
+        return checker.check(start, goal)
+
+
+def listed(files: Sequence[Path]) -> list[str]:
+    """Return the requirements that files list, as pip reads them, without options.
+
+    Raises:
+        SelectionError: a file cannot be read, or holds an option.
+    """
+    found = []
+    for file in files:
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SelectionError(
+                f"--requirements {file}: cannot be read: {error}"
+            ) from None
+        for number, line in enumerate(lines, 1):
+            text = line.partition(" #")[0].strip()
+            if text.startswith("-"):
+                raise SelectionError(f"{file}:{number}: options are not read: {text}")
+            if text and not text.startswith("#"):
+                found.append(text)
+    return found
+
+
+def show(asked: Asked, found: Upgrade, repros: Sequence[Repro]) -> None:
+    """Print what was found, or write it to a file."""
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if asked.form == "github" and summary:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(upgrade_data.as_markdown(found))
+    text = rendered(asked, found, repros)
+    if asked.output:
+        asked.output.write_text(text, encoding="utf-8")
     else:
-        render = rendering.as_json if form == "json" else rendering.as_markdown
-        click.echo(render(found), nl=False)
-    if not found.safe:
-        return Exit.FINDINGS
-    return Exit.AS_EXPECTED if found.complete else Exit.INCOMPLETE
+        click.echo(text, nl=False)
+
+
+def rendered(asked: Asked, found: Upgrade, repros: Sequence[Repro]) -> str:
+    """Return what was found in the format that was asked for."""
+    if asked.form == "json":
+        return upgrade_data.as_json(found)
+    if asked.form == "markdown":
+        return upgrade_data.as_markdown(found)
+    if asked.form == "github":
+        return upgrade_data.as_github(found)
+    if asked.form == "sarif" and found.scan is not None:
+        return sarif.as_sarif(found.changing, repros, Path.cwd())
+    return rendering.as_text(found, verbose=asked.verbose)
 
 
 def end_of(project: Project, text: str, backend: str) -> End:

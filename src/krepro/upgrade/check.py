@@ -1,0 +1,263 @@
+"""Runs a script on both ends of an upgrade, recorded, and on one end again as a control."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from krepro.cell.recorder import FIT, Tape
+from krepro.cell.sowing import VALUES
+from krepro.engine import Engine
+from krepro.hunt.prober import Place, Prober
+from krepro.hunt.symptom import Sighting
+from krepro.hunt.target import Target
+from krepro.result import write_atomically
+from krepro.upgrade import recording
+from krepro.upgrade.compare import Noise, arranged, compare
+from krepro.upgrade.difference import Difference
+from krepro.upgrade.known import End
+from krepro.upgrade.recording import Recording
+
+SCHEMA = 2
+ENDING = "ending.json"
+# A change of the initial weights that is to rounding what a step is to the next.
+NUDGE = 1e-6
+DEFAULT_TIMEOUT_S = 1800.0
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """How a recorded run ended, as it is kept beside its recording."""
+
+    schema: int
+    sighting: Sighting
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recorded run: where, how it ended, and what it did."""
+
+    end: End
+    sighting: Sighting
+    recording: Recording
+    folder: Path
+
+    @property
+    def ran(self) -> bool:
+        """Whether the script itself began: not where the cell has no environment."""
+        return bool(self.sighting.ending) or bool(self.recording.calls)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a script did on both ends of an upgrade.
+
+    ``control`` is the second run on the old end; ``noise`` what differs between runs on one end;
+    ``shuffled`` says that values differ, but only because samples are shuffled in another order;
+    ``runs`` counts the runs, known ones not.
+    """
+
+    old: Run
+    new: Run
+    control: Run
+    differences: tuple[Difference, ...]
+    noise: Noise
+    shuffled: bool = False
+    steps: int = 0
+    runs: int = 0
+
+    @property
+    def compared(self) -> bool:
+        """Whether both ends ran and trained, so that there is something to compare."""
+        return self.old.ran and self.new.ran and self.triggered
+
+    @property
+    def triggered(self) -> bool:
+        """Whether anything was trained, on either end."""
+        return self.old.recording.trains or self.new.recording.trains
+
+    @property
+    def noise_is_own(self) -> bool:
+        """Whether runs on one end differ by themselves: the script is not deterministic."""
+        return not self.deterministic
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether two runs on the old end did the same."""
+        return not compare(self.old.recording, self.control.recording)
+
+
+@dataclass
+class Checker:
+    """Runs one script on two ends; recordings are kept, so that a check can go on.
+
+    ``steps`` ends each training after so many steps (0: never); ``tell`` is told what goes on.
+    """
+
+    engine: Engine
+    target: Target
+    scratch: Path
+    steps: int = 0
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    tell: Callable[[str], None] = print
+    runs: int = 0
+    _guard: Any = field(default_factory=threading.Lock)
+
+    def check(self, old: End, new: End) -> Checked:
+        """Return what the script does on two ends.
+
+        Raises:
+            InstallError: an end has no environment.
+            Stopped: the check is to end; what was recorded is kept.
+        """
+        for end in (old, new):
+            Prober(self.engine, self.target, self.scratch).prepare(end.cell)
+        first = self.record(old, "first")
+        with self._parallel() as start:
+            controlled = start(lambda: self.record(old, "control", first))
+            upgraded = start(lambda: self.record(new, "new", first))
+            control, second = controlled(), upgraded()
+        noise = Noise()
+        noise.add(first.recording, control.recording)
+        found = compare(first.recording, second.recording, noise)
+        values = [difference for difference in found if difference.of_values]
+        had_values = bool(values)
+        if values:
+            values = self._values(old, new, first, noise)
+            structure = [difference for difference in found if not difference.of_values]
+            found = arranged([*structure, *values])
+        return Checked(
+            old=first,
+            new=second,
+            control=control,
+            differences=tuple(found),
+            noise=noise,
+            shuffled=bool(shuffles(first.recording) and had_values and not values),
+            steps=self.steps,
+            runs=self.runs,
+        )
+
+    def _values(self, old: End, new: End, first: Run, noise: Noise) -> list[Difference]:
+        """Return the differences of values that are neither chance nor rounding.
+
+        Releases may shuffle samples in another order, which is chance to a user. So what is
+        compared are runs that take samples in their order.
+        """
+        with self._parallel() as start:
+            runs = [
+                start(lambda: self.record(old, "steady", first)),
+                start(lambda: self.record(new, "steady", first)),
+                start(lambda: self.record(old, "nudged", first)),
+            ]
+            one, other, nudged = (run() for run in runs)
+        noise.add(one.recording, nudged.recording)
+        found = compare(one.recording, other.recording, noise)
+        if any(difference.of_values for difference in found):
+            again = self.record(new, "again", first)
+            noise.add(other.recording, again.recording)
+            found = compare(one.recording, other.recording, noise)
+        return [difference for difference in found if difference.of_values]
+
+    @contextmanager
+    def _parallel(self) -> Iterator[Callable[[Callable[[], Run]], Callable[[], Run]]]:
+        """Yield a way to start a run beside others; what it returns waits for it."""
+        with concurrent.futures.ThreadPoolExecutor(
+            max(1, self.engine.options.jobs)
+        ) as pool:
+            yield lambda run: pool.submit(run).result
+
+    def record(self, end: End, purpose: str, first: Run | None = None) -> Run:
+        """Return a recorded run, running the script if that is not known.
+
+        Args:
+            end: where.
+            purpose: what it is for; each purpose has a run of its own.
+            first: the run whose initial weights are put in (None: this one draws its own).
+        """
+        place = self._folder(end, purpose, first)
+        known = kept(place)
+        if known is None:
+            known = self._run(end, purpose, first, place)
+        try:
+            found = recording.read(place)
+        except OSError:
+            found = Recording()
+        return Run(end, known, found, place)
+
+    def _run(self, end: End, purpose: str, first: Run | None, place: Path) -> Sighting:
+        script = self.target.script
+        assert script is not None
+        with self._guard:
+            self.runs += 1
+            room = self.scratch / f"tape-{self.runs}"
+        initial = first.folder / VALUES if first else None
+        tape = Tape(
+            room,
+            initial,
+            nudge=NUDGE if purpose == "nudged" else 0.0,
+            steps=self.steps,
+            steady=purpose in STEADY,
+        )
+        prober = Prober(
+            self.engine,
+            dataclasses.replace(self.target, script=dataclasses.replace(script, tape=tape)),
+            self.scratch,
+            self.timeout_s,
+            changes={"confirm": False},
+        )
+        started = time.monotonic()
+        self.tell(f"{self.target.name} on {end} ({PURPOSES[purpose]})")
+        sighting = prober.look(Place(end.cell))
+        seconds = time.monotonic() - started
+        self.tell(f"{self.target.name} on {end}: {sighting.summary} after {seconds:.1f} s")
+        room.mkdir(exist_ok=True)
+        sighting = msgspec.structs.replace(sighting, output="")
+        if not sighting.verdict:
+            # What an environment or a limit ended may end otherwise the next time.
+            write_atomically(room / ENDING, msgspec.json.encode(Kept(SCHEMA, sighting)))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.move(room, place)
+        return sighting
+
+    def _folder(self, end: End, purpose: str, first: Run | None) -> Path:
+        lock = self.engine.lock_hash(end.stack)
+        origin = first.folder.name if first else ""
+        key = hashlib.sha256(f"{origin}|{purpose}|{self.steps}".encode()).hexdigest()[:8]
+        name = f"{end.release}-{end.stack.name}-{lock}-{purpose}-{key}"
+        return self.engine.home.recordings / self.target.digest / name
+
+
+PURPOSES = {
+    "first": "first run",
+    "control": "control: the same again",
+    "new": "with the same initial weights",
+    "steady": "without shuffling",
+    "nudged": f"control: without shuffling, initial weights changed by {NUDGE:g}",
+    "again": "control: without shuffling, the same again",
+}
+STEADY = ("steady", "nudged", "again")
+
+
+def shuffles(run: Recording) -> bool:
+    """Whether a run may have shuffled samples."""
+    return any(call.method == FIT for call in run.calls)
+
+
+def kept(place: Path) -> Sighting | None:
+    """Return how the recorded run in a folder ended, or None where there is none."""
+    try:
+        found = msgspec.json.decode((place / ENDING).read_bytes(), type=Kept)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return found.sighting if found.schema == SCHEMA else None
