@@ -45,43 +45,48 @@ STAND_INS = {"BackendTrainer": "Trainer"}
 
 def api(overlay: Path) -> dict[str, Any]:
     """Return the public classes and functions of a release."""
-    classes: dict[str, ast.ClassDef] = {}
-    exported: dict[str, list[str]] = {}
-    functions: dict[str, ast.FunctionDef] = {}
-    for path in sorted((overlay / "keras/src").rglob("*.py")):
-        if path.name.endswith("_test.py") or "legacy" in path.parts:
-            continue
-        tree = ast.parse(path.read_bytes())
-        for node in tree.body:
-            if not isinstance(node, ast.ClassDef | ast.FunctionDef):
-                continue
-            names = [n for n in public_names(node) if not n.startswith(LEFT_OUT)]
-            if isinstance(node, ast.ClassDef):
-                if node.name not in classes or names:
-                    # Of classes of one name the exported one counts, then the first.
-                    if node.name not in exported or names:
-                        classes[node.name] = node
-                if names:
-                    exported[node.name] = names
-            elif names:
-                functions[names[0]] = node
-                exported["f:" + names[0]] = names
+    classes, functions, exported = collected(overlay)
     table: dict[str, Any] = {"classes": {}, "functions": {}, "aliases": {}}
+    for names in (*exported.values(), *(names for names, _ in functions)):
+        table["aliases"].update(dict.fromkeys(names[1:], names[0]))
+    for names, function in functions:
+        table["functions"][names[0]] = parameters(function)
     for key, names in exported.items():
-        for alias in names[1:]:
-            table["aliases"][alias] = names[0]
-        if key.startswith("f:"):
-            table["functions"][names[0]] = parameters(functions[names[0]])
-            continue
         node = classes[key]
-        table["classes"][names[0]] = {
+        entry: dict[str, Any] = {
             "bases": sorted({*public_bases(node, classes, exported)}),
             "parameters": constructor(node, classes),
         }
         if names[0] in WITH_METHODS:
-            found = sorted(methods(node, classes, exported).items())
-            table["classes"][names[0]]["methods"] = dict(found)
+            entry["methods"] = dict(sorted(methods(node, classes, exported).items()))
+        table["classes"][names[0]] = entry
     return {part: dict(sorted(names.items())) for part, names in table.items()}
+
+
+def collected(
+    overlay: Path,
+) -> tuple[
+    dict[str, ast.ClassDef], list[tuple[list[str], ast.FunctionDef]], dict[str, list[str]]
+]:
+    """Return all classes, the exported functions, and the names of the exported classes."""
+    classes: dict[str, ast.ClassDef] = {}
+    functions: list[tuple[list[str], ast.FunctionDef]] = []
+    exported: dict[str, list[str]] = {}
+    for path in sorted((overlay / "keras/src").rglob("*.py")):
+        if path.name.endswith("_test.py") or "legacy" in path.parts:
+            continue
+        for node in ast.parse(path.read_bytes()).body:
+            if not isinstance(node, ast.ClassDef | ast.FunctionDef):
+                continue
+            names = [n for n in public_names(node) if not n.startswith(LEFT_OUT)]
+            if isinstance(node, ast.FunctionDef):
+                functions += [(names, node)] if names else []
+            elif names:
+                classes[node.name], exported[node.name] = node, names
+            elif node.name not in exported:
+                # Of classes of one name the exported one counts.
+                classes[node.name] = node
+    return classes, functions, exported
 
 
 def public_names(node: ast.ClassDef | ast.FunctionDef) -> list[str]:

@@ -9,9 +9,9 @@ from collections.abc import Sequence as Many
 from typing import TYPE_CHECKING, Any
 
 from krepro.upgrade import api, facts, keras_objects, values
+from krepro.upgrade.events import Arguments
 from krepro.upgrade.values import (
     NONE,
-    TRUE,
     Const,
     Either,
     Foreign,
@@ -31,7 +31,7 @@ from krepro.upgrade.values import (
 )
 
 if TYPE_CHECKING:
-    from krepro.upgrade.source import Arguments, Interpreter
+    from krepro.upgrade.expressions import Expressions
 
 MOST_REPEATED = 64
 ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -54,33 +54,43 @@ ORDER: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 
 
 def attribute(
-    run: Interpreter, owner: Value, name: str, node: ast.AST, *, quiet: bool
+    run: Expressions, owner: Value, name: str, node: ast.AST, *, quiet: bool
 ) -> Value:
     """Return an attribute of a value; ``quiet``: it is about to be called."""
     if isinstance(owner, Object):
         return of_object(run, owner, name, node, quiet=quiet)
     if isinstance(owner, Unknown):
-        held = run.part(owner, name)
-        if not isinstance(held, Unknown):
-            return held
-        if quiet:
-            return Method(owner, name)
-        run.tell("get", name, node, owner)
-        return held
-    if isinstance(owner, Name):
-        return Name(api.canonical(f"{owner.path}.{name}"))
-    if isinstance(owner, Module):
-        found = owner.scope.names.get(name)
-        return found if isinstance(found, Value) else run.part(owner, name)
-    if isinstance(owner, UserClass):
-        return of_class(owner, name)
-    if isinstance(owner, Super):
-        return of_super(owner, name)
-    if isinstance(owner, Foreign):
-        return Foreign(f"{owner.path}.{name}", (owner,))
-    if isinstance(owner, Sequence | Mapping | Const):
+        return of_unknown(run, owner, name, node, quiet=quiet)
+    simple = SIMPLE.get(type(owner))
+    return simple(owner, name) if simple else run.part(owner, name)
+
+
+def of_unknown(
+    run: Expressions, owner: Unknown, name: str, node: ast.AST, *, quiet: bool
+) -> Value:
+    """Return an attribute of something unknown, telling of it in case it is Keras'."""
+    held = run.part(owner, name)
+    if isinstance(held, Unknown) and quiet:
         return Method(owner, name)
-    return run.part(owner, name)
+    if isinstance(held, Unknown):
+        run.tell("get", name, node, owner)
+    return held
+
+
+def of_name(owner: Name, name: str) -> Value:
+    """Return an attribute of something imported."""
+    return Name(api.canonical(f"{owner.path}.{name}"))
+
+
+def of_module(owner: Module, name: str) -> Value:
+    """Return a name of a module of the user's own."""
+    found = owner.scope.names.get(name)
+    return found if isinstance(found, Value) else Unknown(name)
+
+
+def of_foreign(owner: Foreign, name: str) -> Value:
+    """Return an attribute of what another package returned."""
+    return Foreign(f"{owner.path}.{name}", (owner,))
 
 
 def of_class(owner: UserClass, name: str) -> Value:
@@ -108,7 +118,19 @@ def of_super(owner: Super, name: str) -> Value:
     return Method(owner, name)
 
 
-def super_of(run: Interpreter, given: Many[Value]) -> Value:
+SIMPLE: dict[type[Value], Callable[[Any, str], Value]] = {
+    Name: of_name,
+    Module: of_module,
+    UserClass: of_class,
+    Super: of_super,
+    Foreign: of_foreign,
+    Sequence: Method,
+    Mapping: Method,
+    Const: Method,
+}
+
+
+def super_of(run: Expressions, given: Many[Value]) -> Value:
     """Return what ``super()`` is here."""
     frame = run.frames[-1]
     function = frame.function
@@ -122,7 +144,7 @@ def super_of(run: Interpreter, given: Many[Value]) -> Value:
 
 
 def of_object(
-    run: Interpreter, owner: Object, name: str, node: ast.AST, *, quiet: bool
+    run: Expressions, owner: Object, name: str, node: ast.AST, *, quiet: bool
 ) -> Value:
     """Return an attribute of an object."""
     if owner.user is not None and name not in owner.state:
@@ -142,11 +164,9 @@ def of_object(
     return run.part(owner, name)
 
 
-def of_method(run: Interpreter, owner: Object, name: str, found: Function) -> Value:
+def of_method(run: Expressions, owner: Object, name: str, found: Function) -> Value:
     """Return a method of the user's own, or what a property of his returns."""
     if found.marks & {"property", "cached_property"}:
-        from krepro.upgrade.source import Arguments
-
         return run.call_function(found, Arguments([], {}), owner)
     if "staticmethod" in found.marks:
         return found
@@ -165,30 +185,22 @@ def is_method(owner: Object, name: str) -> bool:
 # --- calls --------------------------------------------------------------------------------
 
 
-def call(run: Interpreter, callee: Value, given: Arguments, node: ast.AST) -> Value:
+def call(run: Expressions, callee: Value, given: Arguments, node: ast.AST) -> Value:
     """Return what a call returns."""
-    if isinstance(callee, Function):
-        return run.call_function(callee, given)
-    if isinstance(callee, Method):
-        return call_method(run, callee, given, node)
-    if isinstance(callee, Name):
-        return call_name(run, callee.path, given, node)
-    if isinstance(callee, UserClass):
-        return construct_user(run, callee, given, node)
-    if isinstance(callee, Object):
-        return call_object(run, callee, given, node)
-    if isinstance(callee, Partial):
-        from krepro.upgrade.source import Arguments
+    handler = CALLS.get(type(callee))
+    return handler(run, callee, given, node) if handler else of_others("", given)
 
-        merged = Arguments(
-            [*callee.arguments, *given.positional],
-            {**callee.keywords, **given.keywords},
-            given.open,
-        )
-        return run.call(callee.callee, merged, node)
-    if isinstance(callee, Foreign):
-        return of_others(callee.path, given, (callee,))
-    return of_others("", given)
+
+def call_partial(
+    run: Expressions, callee: Partial, given: Arguments, node: ast.AST
+) -> Value:
+    """Return what a call of ``functools.partial``'s result returns."""
+    merged = Arguments(
+        [*callee.arguments, *given.positional],
+        {**callee.keywords, **given.keywords},
+        given.open,
+    )
+    return run.call(callee.callee, merged, node)
 
 
 def of_others(path: str, given: Arguments, sources: tuple[Value, ...] = ()) -> Value:
@@ -204,28 +216,22 @@ def of_others(path: str, given: Arguments, sources: tuple[Value, ...] = ()) -> V
     return Unknown(path)
 
 
-def call_method(run: Interpreter, method: Method, given: Arguments, node: ast.AST) -> Value:
+def call_method(run: Expressions, method: Method, given: Arguments, node: ast.AST) -> Value:
     """Return what a call of a method returns."""
     receiver = method.receiver
     if method.function is not None:
         return run.call_function(method.function, given, receiver)
     if isinstance(receiver, Super):
-        target = receiver.receiver
-        if isinstance(target, Object):
-            return keras_objects.call_method(run, target, method.name, given, node)
-        return Unknown(method.name)
+        receiver = receiver.receiver
     if isinstance(receiver, Object):
         return keras_objects.call_method(run, receiver, method.name, given, node)
-    if isinstance(receiver, Sequence):
-        return call_sequence(run, receiver, method.name, given)
-    if isinstance(receiver, Mapping):
-        return call_mapping(run, receiver, method.name, given)
-    if isinstance(receiver, Const):
-        return call_constant(receiver, method.name, given)
+    handler = METHODS.get(type(receiver))
+    if handler is not None:
+        return handler(run, receiver, method.name, given)
     return keras_objects.call_unknown(run, receiver, method.name, given, node)
 
 
-def call_sequence(run: Interpreter, owner: Sequence, name: str, given: Arguments) -> Value:
+def call_sequence(run: Expressions, owner: Sequence, name: str, given: Arguments) -> Value:
     """Return what a method of a list returns."""
     first = given.positional[0] if given.positional else NONE
     if name in {"append", "add"}:
@@ -252,37 +258,41 @@ def call_sequence(run: Interpreter, owner: Sequence, name: str, given: Arguments
     return NONE
 
 
-def call_mapping(run: Interpreter, owner: Mapping, name: str, given: Arguments) -> Value:
+def call_mapping(run: Expressions, owner: Mapping, name: str, given: Arguments) -> Value:
     """Return what a method of a dict returns."""
+    pairs: Many[Value] = ()
     if name == "items":
-        pairs = (values.sequence(pair, "tuple") for pair in owner.items)
-        return values.sequence(pairs, exact=owner.exact)
-    if name == "keys":
-        return values.sequence((key for key, _ in owner.items), exact=owner.exact)
-    if name == "values":
-        return values.sequence((value for _, value in owner.items), exact=owner.exact)
-    if name == "copy":
+        pairs = [values.sequence(pair, "tuple") for pair in owner.items]
+    elif name in {"keys", "values"}:
+        pairs = [pair[name == "values"] for pair in owner.items]
+    elif name == "copy":
         return values.mapping(owner.items, exact=owner.exact)
-    if name == "update":
+    elif name == "update":
         updated(run, owner, given)
         return NONE
-    if name in {"get", "setdefault", "pop"} and given.positional:
-        key = given.positional[0]
-        found = next((v for k, v in owner.items if k == key), None)
-        missing = given.positional[1] if len(given.positional) > 1 else NONE
-        if found is None and name == "setdefault":
+    elif name in {"get", "setdefault", "pop"} and given.positional:
+        return taken(run, owner, name, given)
+    else:
+        run.write(owner.state, "exact", value=False)
+        return Unknown(name)
+    return values.sequence(pairs, exact=owner.exact)
+
+
+def taken(run: Expressions, owner: Mapping, name: str, given: Arguments) -> Value:
+    """Return what ``get``, ``setdefault`` and ``pop`` of a dict return."""
+    key, *rest = given.positional
+    missing = rest[0] if rest else NONE
+    found = next((value for known, value in owner.items if known == key), None)
+    if found is None:
+        if name == "setdefault":
             run.set_item(owner, key, missing)
-        if found is None:
-            return missing if owner.exact and isinstance(key, Const) else Unknown(name)
-        if name == "pop":
-            rest = tuple((k, v) for k, v in owner.items if k != key)
-            run.write(owner.state, "items", rest)
-        return found
-    run.write(owner.state, "exact", value=False)
-    return Unknown(name)
+        return missing if owner.exact and isinstance(key, Const) else Unknown(name)
+    if name == "pop":
+        run.write(owner.state, "items", tuple((k, v) for k, v in owner.items if k != key))
+    return found
 
 
-def updated(run: Interpreter, owner: Mapping, given: Arguments) -> None:
+def updated(run: Expressions, owner: Mapping, given: Arguments) -> None:
     """Do what ``dict.update`` does."""
     for each in given.positional:
         if isinstance(each, Mapping):
@@ -290,13 +300,13 @@ def updated(run: Interpreter, owner: Mapping, given: Arguments) -> None:
                 run.set_item(owner, key, value)
         if not (isinstance(each, Mapping) and each.exact):
             run.write(owner.state, "exact", value=False)
-    for key, value in given.keywords.items():
-        run.set_item(owner, Const(key), value)
+    for word, value in given.keywords.items():
+        run.set_item(owner, Const(word), value)
     if given.open:
         run.write(owner.state, "exact", value=False)
 
 
-def call_constant(owner: Const, name: str, given: Arguments) -> Value:
+def call_constant(_: Expressions, owner: Const, name: str, given: Arguments) -> Value:
     """Return what a method of a string returns."""
     plain = {"lower", "upper", "strip", "title", "startswith", "endswith", "replace"}
     known = [a.value for a in given.positional if isinstance(a, Const)]
@@ -308,7 +318,7 @@ def call_constant(owner: Const, name: str, given: Arguments) -> Value:
     return Foreign("builtins.str?") if isinstance(owner.value, str) else Unknown(name)
 
 
-def call_object(run: Interpreter, callee: Object, given: Arguments, node: ast.AST) -> Value:
+def call_object(run: Expressions, callee: Object, given: Arguments, node: ast.AST) -> Value:
     """Return what a call of an object returns."""
     own = callee.user.find("__call__") if callee.user is not None else None
     if isinstance(own, Function):
@@ -316,27 +326,25 @@ def call_object(run: Interpreter, callee: Object, given: Arguments, node: ast.AS
     return keras_objects.call_layer(run, callee, given, node)
 
 
-def call_name(run: Interpreter, path: str, given: Arguments, node: ast.AST) -> Value:
+def call_name(run: Expressions, callee: Name, given: Arguments, node: ast.AST) -> Value:
     """Return what a call of something imported returns."""
+    path = callee.path
     root, _, rest = path.partition(".")
     if root == "builtins":
         return call_builtin(run, rest, given, node)
-    if path == "functools.partial" and given.positional:
-        return Partial(given.positional[0], tuple(given.positional[1:]), given.keywords)
     if api.is_keras(path):
         return keras_objects.call_keras(run, path, given, node)
-    if path.startswith(facts.TRANSPARENT) and given.positional:
-        return given.positional[0]
+    if path == "functools.partial" and given.positional:
+        return Partial(given.positional[0], tuple(given.positional[1:]), given.keywords)
     if path in facts.TRANSPARENT:
-        return Name("builtins.id")
-    if root in facts.FOREIGN:
-        return of_others(path, given)
-    found = of_others("", given)
-    return found if isinstance(found, Tensor) else Unknown(path)
+        # ``tf.function(f)`` and ``@tf.function(...)`` alike leave the function what it is.
+        return given.positional[0] if given.positional else Name("builtins.id")
+    found = of_others(path if root in facts.FOREIGN else "", given)
+    return Unknown(path) if isinstance(found, Unknown) else found
 
 
 def construct_user(
-    run: Interpreter, cls: UserClass, given: Arguments, node: ast.AST
+    run: Expressions, cls: UserClass, given: Arguments, node: ast.AST
 ) -> Object:
     """Return an object of a class of the user's own."""
     base = next((each for each in cls.line() if isinstance(each, str)), "")
@@ -356,10 +364,26 @@ def construct_user(
     return found
 
 
+METHODS: dict[type[Value], Callable[[Expressions, Any, str, Arguments], Value]] = {
+    Sequence: call_sequence,
+    Mapping: call_mapping,
+    Const: call_constant,
+}
+CALLS: dict[type[Value], Callable[[Expressions, Any, Arguments, ast.AST], Value]] = {
+    Function: lambda run, callee, given, _: run.call_function(callee, given),
+    Method: call_method,
+    Name: call_name,
+    UserClass: construct_user,
+    Object: call_object,
+    Partial: call_partial,
+    Foreign: lambda _, callee, given, __: of_others(callee.path, given, (callee,)),
+}
+
+
 # --- Python's own -------------------------------------------------------------------------
 
 
-def call_builtin(run: Interpreter, name: str, given: Arguments, node: ast.AST) -> Value:
+def call_builtin(run: Expressions, name: str, given: Arguments, node: ast.AST) -> Value:
     """Return what one of Python's own functions returns."""
     handler, least, most = BUILTIN.get(name, (None, 0, 0))
     if handler is not None and not given.open and least <= len(given.positional) <= most:
@@ -374,7 +398,7 @@ def call_builtin(run: Interpreter, name: str, given: Arguments, node: ast.AST) -
     return found if isinstance(found, Tensor) else Unknown(name)
 
 
-def of_len(_: Interpreter, given: Arguments, __: ast.AST) -> Value | None:
+def _of_len(_: Expressions, given: Arguments, __: ast.AST) -> Value | None:
     value = given.positional[0]
     if isinstance(value, Sequence | Mapping) and value.exact:
         return Const(len(value.items))
@@ -383,8 +407,8 @@ def of_len(_: Interpreter, given: Arguments, __: ast.AST) -> Value | None:
     return None
 
 
-def of_list(
-    run: Interpreter, given: Arguments, _: ast.AST, kind: str = "list"
+def _of_list(
+    run: Expressions, given: Arguments, _: ast.AST, kind: str = "list"
 ) -> Value | None:
     if not given.positional:
         return values.sequence((), kind)
@@ -399,7 +423,7 @@ def of_list(
     return values.sequence(run.rounds(value)[0][:1], kind, exact=False)
 
 
-def of_dict(_: Interpreter, given: Arguments, __: ast.AST) -> Value:
+def _of_dict(_: Expressions, given: Arguments, __: ast.AST) -> Value:
     entries: list[tuple[Value, Value]] = []
     exact = True
     for each in given.positional:
@@ -418,7 +442,7 @@ def of_dict(_: Interpreter, given: Arguments, __: ast.AST) -> Value:
     return values.mapping(entries, exact=exact)
 
 
-def of_zip(_: Interpreter, given: Arguments, __: ast.AST) -> Value | None:
+def _of_zip(_: Expressions, given: Arguments, __: ast.AST) -> Value | None:
     several = given.positional
     if not all(isinstance(s, Sequence) and s.exact for s in several):
         return None
@@ -426,7 +450,7 @@ def of_zip(_: Interpreter, given: Arguments, __: ast.AST) -> Value | None:
     return values.sequence(values.sequence(row, "tuple") for row in rows)
 
 
-def of_enumerate(_: Interpreter, given: Arguments, __: ast.AST) -> Value | None:
+def _of_enumerate(_: Expressions, given: Arguments, __: ast.AST) -> Value | None:
     value = given.positional[0]
     if not isinstance(value, Sequence):
         return None
@@ -440,7 +464,7 @@ def of_enumerate(_: Interpreter, given: Arguments, __: ast.AST) -> Value | None:
     return found
 
 
-def of_range(_: Interpreter, given: Arguments, __: ast.AST) -> Value:
+def _of_range(_: Expressions, given: Arguments, __: ast.AST) -> Value:
     bounds = [a.value for a in given.positional if isinstance(a, Const)]
     if len(bounds) == len(given.positional) and all(type(b) is int for b in bounds):
         try:
@@ -452,7 +476,7 @@ def of_range(_: Interpreter, given: Arguments, __: ast.AST) -> Value:
     return Foreign("builtins.range")
 
 
-def of_isinstance(_: Interpreter, given: Arguments, __: ast.AST) -> Value | None:
+def _of_isinstance(_: Expressions, given: Arguments, __: ast.AST) -> Value | None:
     value, wanted = given.positional
     several = wanted.items if isinstance(wanted, Sequence) else (wanted,)
     found = facts.any_of(
@@ -473,22 +497,21 @@ def is_of_user_class(value: Value, wanted: Value) -> bool | None:
     )
 
 
-def of_getattr(run: Interpreter, given: Arguments, node: ast.AST) -> Value | None:
+def _of_getattr(run: Expressions, given: Arguments, node: ast.AST) -> Value | None:
     name = given.positional[1]
     if isinstance(name, Const) and isinstance(name.value, str):
         return run.attribute(given.positional[0], name.value, node)
     return None
 
 
-def of_setattr(run: Interpreter, given: Arguments, node: ast.AST) -> Value | None:
+def _of_setattr(run: Expressions, given: Arguments, node: ast.AST) -> Value | None:
     owner, name, value = given.positional
     if isinstance(name, Const) and isinstance(name.value, str):
         run.set_attribute(owner, name.value, value, node)
     return NONE
 
 
-def of_map(run: Interpreter, given: Arguments, node: ast.AST) -> Value | None:
-    from krepro.upgrade.source import Arguments
+def _of_map(run: Expressions, given: Arguments, node: ast.AST) -> Value | None:
 
     function, several = given.positional
     items, exact = run.rounds(several)
@@ -496,7 +519,7 @@ def of_map(run: Interpreter, given: Arguments, node: ast.AST) -> Value | None:
     return values.sequence(found, exact=exact)
 
 
-def of_sorted(_: Interpreter, given: Arguments, __: ast.AST) -> Value | None:
+def _of_sorted(_: Expressions, given: Arguments, __: ast.AST) -> Value | None:
     value = given.positional[0]
     if isinstance(value, Mapping):
         value = values.sequence((k for k, _ in value.items), exact=value.exact)
@@ -504,49 +527,51 @@ def of_sorted(_: Interpreter, given: Arguments, __: ast.AST) -> Value | None:
         return None
     items = value.items
     if value.exact and not given.keywords and all(isinstance(i, Const) for i in items):
-        return values.sequence(
-            sorted(items, key=lambda i: i.value if isinstance(i, Const) else None)
-        )
+        constants = [i.value for i in items if isinstance(i, Const)]
+        try:
+            return values.sequence(map(Const, sorted(constants)))
+        except TypeError:
+            return None
     return values.sequence(items, exact=False)
 
 
-def of_identity(_: Interpreter, given: Arguments, __: ast.AST) -> Value:
+def _of_identity(_: Expressions, given: Arguments, __: ast.AST) -> Value:
     return given.positional[0]
 
 
-def of_reversed(_: Interpreter, given: Arguments, __: ast.AST) -> Value | None:
+def _of_reversed(_: Expressions, given: Arguments, __: ast.AST) -> Value | None:
     value = given.positional[0]
     if isinstance(value, Sequence) and value.exact:
         return values.sequence(reversed(value.items))
     return None
 
 
-def of_next(run: Interpreter, given: Arguments, _: ast.AST) -> Value:
-    items, _ = run.rounds(given.positional[0])
+def _of_next(run: Expressions, given: Arguments, _: ast.AST) -> Value:
+    items = run.rounds(given.positional[0])[0]
     return items[0] if items else Unknown("next")
 
 
 # What Python's own functions do, and how many arguments that is about.
 BUILTIN: dict[
-    str, tuple[Callable[[Interpreter, Arguments, ast.AST], Value | None], int, int]
+    str, tuple[Callable[[Expressions, Arguments, ast.AST], Value | None], int, int]
 ] = {
-    "len": (of_len, 1, 1),
-    "list": (of_list, 0, 1),
-    "tuple": (lambda run, given, node: of_list(run, given, node, "tuple"), 0, 1),
-    "set": (lambda run, given, node: of_list(run, given, node, "set"), 0, 1),
-    "dict": (of_dict, 0, 1),
-    "zip": (of_zip, 1, 9),
-    "enumerate": (of_enumerate, 1, 1),
-    "range": (of_range, 1, 3),
-    "isinstance": (of_isinstance, 2, 2),
-    "getattr": (of_getattr, 2, 3),
-    "setattr": (of_setattr, 3, 3),
-    "map": (of_map, 2, 2),
-    "sorted": (of_sorted, 1, 1),
-    "id": (of_identity, 1, 1),
-    "iter": (of_identity, 1, 1),
-    "reversed": (of_reversed, 1, 1),
-    "next": (of_next, 1, 2),
+    "len": (_of_len, 1, 1),
+    "list": (_of_list, 0, 1),
+    "tuple": (lambda run, given, node: _of_list(run, given, node, "tuple"), 0, 1),
+    "set": (lambda run, given, node: _of_list(run, given, node, "set"), 0, 1),
+    "dict": (_of_dict, 0, 1),
+    "zip": (_of_zip, 1, 9),
+    "enumerate": (_of_enumerate, 1, 1),
+    "range": (_of_range, 1, 3),
+    "isinstance": (_of_isinstance, 2, 2),
+    "getattr": (_of_getattr, 2, 3),
+    "setattr": (_of_setattr, 3, 3),
+    "map": (_of_map, 2, 2),
+    "sorted": (_of_sorted, 1, 1),
+    "id": (_of_identity, 1, 1),
+    "iter": (_of_identity, 1, 1),
+    "reversed": (_of_reversed, 1, 1),
+    "next": (_of_next, 1, 2),
 }
 
 
@@ -555,29 +580,32 @@ BUILTIN: dict[
 
 def operate(op: ast.operator, left: Value, right: Value) -> Value:
     """Return what an operator makes of two values."""
-    if isinstance(left, Tensor) or isinstance(right, Tensor):
-        tensors = [v for v in (left, right) if isinstance(v, Tensor)]
+    tensors = [v for v in (left, right) if isinstance(v, Tensor)]
+    if tensors:
         masked = None if any(t.masked is not False for t in tensors) else False
         return Tensor(None, tuple(tensors), masked=masked)
     if isinstance(left, Const) and isinstance(right, Const):
         return of_constants(op, left, right)
-    if isinstance(left, Sequence) and isinstance(right, Sequence):
-        if isinstance(op, ast.Add) and left.kind == right.kind:
-            exact = left.exact and right.exact
-            return values.sequence((*left.items, *right.items), left.kind, exact=exact)
-        return Unknown()
-    if isinstance(op, ast.Mult) and isinstance(left, Sequence) and isinstance(right, Const):
-        times = right.value
-        if type(times) is int and 0 <= times * len(left.items) <= MOST_REPEATED:
-            return values.sequence(left.items * times, left.kind, exact=left.exact)
-        return values.sequence(left.items, left.kind, exact=False)
+    if isinstance(left, Sequence):
+        return of_sequences(op, left, right)
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         exact = left.exact and right.exact
         return values.mapping([*left.items, *right.items], exact=exact)
-    for each in (left, right):
-        if isinstance(each, Foreign):
-            return Foreign(each.path, (left, right))
-    return Unknown()
+    foreign = next((v for v in (left, right) if isinstance(v, Foreign)), None)
+    return Foreign(foreign.path, (left, right)) if foreign else Unknown()
+
+
+def of_sequences(op: ast.operator, left: Sequence, right: Value) -> Value:
+    """Return what ``+`` and ``*`` make of a list."""
+    if isinstance(op, ast.Add) and isinstance(right, Sequence) and left.kind == right.kind:
+        exact = left.exact and right.exact
+        return values.sequence((*left.items, *right.items), left.kind, exact=exact)
+    if isinstance(op, ast.Mult):
+        times = right.value if isinstance(right, Const) else None
+        if type(times) is int and 0 <= times * len(left.items) <= MOST_REPEATED:
+            return values.sequence(left.items * times, left.kind, exact=left.exact)
+        return values.sequence(left.items, left.kind, exact=False)
+    return Foreign(right.path, (left, right)) if isinstance(right, Foreign) else Unknown()
 
 
 def of_constants(op: ast.operator, left: Const, right: Const) -> Value:
@@ -644,6 +672,3 @@ def contains(several: Value, item: Value) -> bool | None:
             return item.value in several.value
         return None
     return None
-
-
-__all__ = ["TRUE", "attribute", "call", "compare", "operate"]

@@ -106,8 +106,7 @@ def truth(value: Value) -> bool | None:
     if isinstance(value, Object | Function | Name | UserClass | Method | Partial | Module):
         return True
     if isinstance(value, Either):
-        found = {truth(option) for option in value.options}
-        return found.pop() if len(found) == 1 else None
+        return agreed(truth(option) for option in value.options)
     return None
 
 
@@ -115,21 +114,23 @@ def same(first: Value, second: Value) -> bool | None:
     """Return whether two values are equal."""
     if first is second:
         return True
+    for one, other in ((first, second), (second, first)):
+        if isinstance(one, Either):
+            return agreed(same(option, other) for option in one.options)
+    if isinstance(first, Unknown | Foreign) or isinstance(second, Unknown | Foreign):
+        return None
     if isinstance(first, Const) and isinstance(second, Const):
         return bool(first.value == second.value)
-    if isinstance(first, Name) and isinstance(second, Name):
-        return first.path == second.path
-    for one, other in ((first, second), (second, first)):
-        if isinstance(one, Unknown | Foreign):
-            return None
-        if isinstance(one, Either):
-            found = {same(option, other) for option in one.options}
-            return found.pop() if len(found) == 1 else None
     if isinstance(first, Sequence) and isinstance(second, Sequence):
         return same_items(first, second)
-    if isinstance(first, Mapping) and isinstance(second, Mapping):
-        return None
-    return False
+    dicts = isinstance(first, Mapping) and isinstance(second, Mapping)
+    return None if dicts else first == second
+
+
+def agreed(truths: Iterable[bool | None]) -> bool | None:
+    """Return what several answers say, if they say the same."""
+    found = set(truths)
+    return found.pop() if len(found) == 1 else None
 
 
 def same_items(first: Sequence, second: Sequence) -> bool | None:
@@ -159,28 +160,32 @@ def lineage(value: Object) -> Iterator[str]:
 def is_instance(value: Value, path: str) -> bool | None:
     """Return whether a value is of a class, by the class's canonical name."""
     if isinstance(value, Either):
-        found = {is_instance(option, path) for option in value.options}
-        return found.pop() if len(found) == 1 else None
+        return agreed(is_instance(option, path) for option in value.options)
     if isinstance(value, Unknown):
         return None
     if isinstance(value, Object):
-        names = tuple(lineage(value))
-        if path in names:
-            return True
-        vague = "" in names or (value.told and path not in api.ancestors(value.cls))
-        narrower = vague and value.cls in (
-            api.ancestors(path) if api.is_keras(path) else ()
-        )
-        return None if "" in names or narrower else False
-    if isinstance(value, Const):
-        return LITERALS.get(type(value.value)) == path
-    if isinstance(value, Sequence):
-        return path == f"builtins.{value.kind}"
-    if isinstance(value, Mapping):
-        return path == "builtins.dict"
+        return object_is(value, path)
     if isinstance(value, Foreign):
         return foreign_is(value, path)
-    return False
+    return path == literal_class(value)
+
+
+def literal_class(value: Value) -> str:
+    """Return the name of the class of one of Python's own values."""
+    if isinstance(value, Const):
+        return LITERALS.get(type(value.value), "")
+    if isinstance(value, Sequence):
+        return f"builtins.{value.kind}"
+    return "builtins.dict" if isinstance(value, Mapping) else ""
+
+
+def object_is(value: Object, path: str) -> bool | None:
+    """Return whether an object is of a class; None: it may be of one derived from its own."""
+    names = tuple(lineage(value))
+    if path in names:
+        return True
+    narrower = value.told and api.is_keras(path) and value.cls in api.ancestors(path)
+    return None if "" in names or narrower else False
 
 
 def foreign_is(value: Foreign, path: str) -> bool | None:
@@ -256,30 +261,28 @@ def applied(layer: Object, inputs: list[Value], index: int | None = None) -> Ten
 def mask_after(layer: Object, inputs: list[Value]) -> bool | None:
     """Return whether what a layer returns carries a mask."""
     name = layer.cls.rpartition(".")[2]
+    carried = any_of(t.masked for t in inputs if isinstance(t, Tensor))
     if layer.user is not None:
-        return any_of(t.masked for t in inputs if isinstance(t, Tensor)) and None
-    if name == "Masking":
-        return True
+        return False if carried is False else None
     if name == "Embedding":
         given = argument(layer, "mask_zero")
         return False if given is None else truth(given)
-    inner = (
-        argument(layer, "layer") if name in {"Bidirectional", "TimeDistributed"} else None
-    )
+    if is_instance(layer, api.MODEL):
+        return mask_of_model(layer, carried)
+    inner = argument(layer, "layer")
     if name == "Bidirectional" and isinstance(inner, Object):
         return mask_after(inner, inputs)
-    if is_instance(layer, api.MODEL):
-        found = outputs(layer)
-        tensors = [t for t in leaves(found) if isinstance(t, Tensor)] if found else []
-        own = any_of(t.masked for t in tensors) if tensors else None
-        return own or (any_of(t.masked for t in inputs if isinstance(t, Tensor)) and None)
-    if name in MASK_ENDS:
+    if name in RECURRENT and not truth(argument(layer, "return_sequences") or Const(None)):
         return False
-    if name in RECURRENT:
-        given = argument(layer, "return_sequences")
-        if given is None or truth(given) is False:
-            return False
-    return any_of(t.masked for t in inputs if isinstance(t, Tensor))
+    return name == "Masking" or (carried if name not in MASK_ENDS else False)
+
+
+def mask_of_model(model: Object, carried: bool | None) -> bool | None:
+    """Return whether what a model returns carries a mask: one made in it, or one handed on."""
+    found = outputs(model)
+    tensors = [t for t in leaves(found) if isinstance(t, Tensor)] if found else []
+    made = any_of(t.masked for t in tensors) if tensors else None
+    return made if made or carried is False else None
 
 
 def argument(value: Object, name: str) -> Value | None:
@@ -374,7 +377,7 @@ def output_names(model: Value) -> list[Value] | None:
     if isinstance(model, Object) and "returned" in model.state:
         # Keras names outputs by the layers of a functional model; here it has none to go by.
         return None
-    found = []
+    found: list[Value] = []
     for tensor in leaves(structure):
         producer = tensor.producer if isinstance(tensor, Tensor) else None
         given = argument(producer, "name") if producer is not None else None

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from krepro.upgrade import api, facts, values
+from krepro.upgrade.events import Arguments
 from krepro.upgrade.values import (
     TRUE,
     Const,
     Foreign,
     Function,
     Mapping,
-    Name,
     Object,
     Sequence,
     Tensor,
@@ -22,7 +22,7 @@ from krepro.upgrade.values import (
 )
 
 if TYPE_CHECKING:
-    from krepro.upgrade.source import Arguments, Interpreter
+    from krepro.upgrade.expressions import Expressions
 
 SEQUENTIAL = "keras.Sequential"
 CALLBACK = "keras.callbacks.Callback"
@@ -70,7 +70,7 @@ LOADERS = (
 
 def bound(names: Iterable[str], given: Arguments) -> dict[str, Value]:
     """Return what a call gives, by the names of the parameters."""
-    positional = [name for name in names]
+    positional = list(names)
     found: dict[str, Value] = {}
     for number, value in enumerate(given.positional):
         if number >= len(positional):
@@ -106,36 +106,61 @@ def attribute(owner: Object, name: str) -> Value | None:
 
 def of_model(model: Object, name: str) -> Value | None:
     """Return an attribute of a model that stands for its structure or its ``compile``."""
-    if name == "layers":
-        found, complete = facts.layers(model)
-        layers = values.sequence(found, exact=complete)
-        if not complete:
-            layers.state["element"] = Object(
-                api.LAYER, open=True, told=True, state={"owner": model}
-            )
-        return layers
-    if name in {"outputs", "output"}:
-        structure = facts.outputs(model)
-        if structure is None:
-            return None
-        return values.sequence(values.leaves(structure)) if name == "outputs" else structure
-    if name in {"inputs", "input"}:
-        structure = model.state.get("inputs")
-        if not isinstance(structure, Value):
-            return Tensor(None, masked=None) if name == "input" else None
-        return values.sequence(values.leaves(structure)) if name == "inputs" else structure
-    if name == "output_names":
-        names = facts.output_names(model)
-        return None if names is None else values.sequence(names)
-    if name == "loss" and name not in model.state:
-        return facts.compiled_with(model, name)
-    return None
+    handler = OF_MODEL.get(name)
+    return handler(model) if handler else None
+
+
+def _layers(model: Object) -> Value:
+    found, complete = facts.layers(model)
+    layers = values.sequence(found, exact=complete)
+    if not complete:
+        layers.state["element"] = Object(
+            api.LAYER, open=True, told=True, state={"owner": model}
+        )
+    return layers
+
+
+def _outputs(model: Object) -> Value | None:
+    structure = facts.outputs(model)
+    return None if structure is None else values.sequence(values.leaves(structure))
+
+
+def _inputs(model: Object) -> Value | None:
+    structure = model.state.get("inputs")
+    return (
+        values.sequence(values.leaves(structure)) if isinstance(structure, Value) else None
+    )
+
+
+def _input(model: Object) -> Value:
+    structure = model.state.get("inputs")
+    return structure if isinstance(structure, Value) else Tensor(None, masked=None)
+
+
+def _output_names(model: Object) -> Value | None:
+    names = facts.output_names(model)
+    return None if names is None else values.sequence(names)
+
+
+def _loss(model: Object) -> Value | None:
+    return None if "loss" in model.state else facts.compiled_with(model, "loss")
+
+
+OF_MODEL: dict[str, Callable[[Object], Value | None]] = {
+    "layers": _layers,
+    "outputs": _outputs,
+    "output": facts.outputs,
+    "inputs": _inputs,
+    "input": _input,
+    "output_names": _output_names,
+    "loss": _loss,
+}
 
 
 # --- building -----------------------------------------------------------------------------
 
 
-def call_keras(run: Interpreter, path: str, given: Arguments, node: ast.AST) -> Value:
+def call_keras(run: Expressions, path: str, given: Arguments, node: ast.AST) -> Value:
     """Return what a call of one of Keras' public names returns."""
     if path in {"keras.Input", "keras.layers.Input"}:
         return input_tensor(run, given, node)
@@ -146,6 +171,21 @@ def call_keras(run: Interpreter, path: str, given: Arguments, node: ast.AST) -> 
         return found
     arguments = bound(api.parameters(path), given)
     run.tell("function", path, node, None, arguments, open_=given.open)
+    if path == "keras.models.clone_model":
+        return cloned(arguments.get("model"))
+    made = made_by(path, arguments)
+    if made is not None:
+        return made
+    tensors = [v for a in given.all for v in values.leaves(a) if isinstance(v, Tensor)]
+    return (
+        Tensor(None, tuple(tensors), masked=None)
+        if tensors
+        else Foreign(path, tuple(given.all))
+    )
+
+
+def made_by(path: str, arguments: dict[str, Value]) -> Object | None:
+    """Return the object that one of Keras' functions makes, if it makes one."""
     parent, _, last = path.rpartition(".")
     if last == "from_config" and api.is_class(parent):
         return Object(parent, open=True, told=True)
@@ -153,15 +193,10 @@ def call_keras(run: Interpreter, path: str, given: Arguments, node: ast.AST) -> 
         return Object(api.MODEL, open=True, told=True, state={"loaded": TRUE})
     if path.startswith("keras.applications.") and last[:1].isupper():
         return Object(api.MODEL, open=True, told=True, arguments=arguments)
-    if path == "keras.models.clone_model":
-        return cloned(arguments.get("model"))
-    tensors = [v for a in given.all for v in values.leaves(a) if isinstance(v, Tensor)]
-    if tensors:
-        return Tensor(None, tuple(tensors), masked=None)
-    return Foreign(path, tuple(given.all))
+    return None
 
 
-def input_tensor(run: Interpreter, given: Arguments, node: ast.AST) -> Tensor:
+def input_tensor(run: Expressions, given: Arguments, node: ast.AST) -> Tensor:
     """Return what ``keras.Input`` returns."""
     names = ("shape", "batch_size", "dtype", "sparse", "batch_shape", "name", "tensor")
     arguments = bound(names, given)
@@ -172,7 +207,7 @@ def input_tensor(run: Interpreter, given: Arguments, node: ast.AST) -> Tensor:
     return Tensor(producer, rank=rank)
 
 
-def initialize(run: Interpreter, found: Object, given: Arguments) -> None:
+def initialize(run: Expressions, found: Object, given: Arguments) -> None:
     """Do what the ``__init__`` of Keras' class of an object does."""
     if not found.cls:
         return
@@ -197,7 +232,7 @@ def initialize(run: Interpreter, found: Object, given: Arguments) -> None:
             run.write(found.state, "built", TRUE)
 
 
-def add_layer(run: Interpreter, model: Object, layer: Value) -> None:
+def add_layer(run: Expressions, model: Object, layer: Value) -> None:
     """Do what ``Sequential.add`` does."""
     held = model.state.get("layers")
     if not isinstance(held, Sequence):
@@ -272,7 +307,7 @@ def copy_of(value: Value, copies: dict[int, Value], depth: int = 60) -> Value:
 # --- calling ------------------------------------------------------------------------------
 
 
-def call_layer(run: Interpreter, layer: Object, given: Arguments, node: ast.AST) -> Value:
+def call_layer(run: Expressions, layer: Object, given: Arguments, node: ast.AST) -> Value:
     """Return what calling a layer, a model, a loss or a metric returns."""
     is_layer = facts.is_instance(layer, api.LAYER)
     if not layer.cls or is_layer is False:
@@ -305,7 +340,7 @@ def shaped(structure: Value, make: object) -> Value:
     return found if isinstance(found, Value) else Unknown()
 
 
-def mark_built(run: Interpreter, layer: Object) -> None:
+def mark_built(run: Expressions, layer: Object) -> None:
     """Note that a layer has its weights from now on, and what it is made of."""
     if layer.state.get("built") != TRUE:
         run.write(layer.state, "built", TRUE)
@@ -315,7 +350,7 @@ def mark_built(run: Interpreter, layer: Object) -> None:
 
 
 def call_method(
-    run: Interpreter, owner: Object, name: str, given: Arguments, node: ast.AST
+    run: Expressions, owner: Object, name: str, given: Arguments, node: ast.AST
 ) -> Value:
     """Return what a method of one of Keras' objects returns."""
     if name == "__init__":
@@ -338,10 +373,8 @@ def call_method(
     return after_method(run, owner, name, arguments, given)
 
 
-def see_outputs(run: Interpreter, model: Object) -> None:
+def see_outputs(run: Expressions, model: Object) -> None:
     """Note what a model of the user's own class returns, by its ``call``."""
-    from krepro.upgrade.source import Arguments
-
     if model.user is None or "returned" in model.state or "outputs" in model.state:
         return
     own = model.user.find("call")
@@ -354,7 +387,7 @@ def see_outputs(run: Interpreter, model: Object) -> None:
 
 
 def after_method(
-    run: Interpreter,
+    run: Expressions,
     owner: Object,
     name: str,
     arguments: dict[str, Value],
@@ -403,21 +436,19 @@ def layer_of(model: Object, arguments: dict[str, Value]) -> Value:
     found, complete = facts.layers(model)
     name, index = arguments.get("name"), arguments.get("index")
     for layer in found:
-        if isinstance(layer, Object) and name is not None:
-            if facts.argument(layer, "name") == name:
-                return layer
-    if isinstance(index, Const) and complete and type(index.value) is int:
-        if -len(found) <= index.value < len(found):
-            return found[index.value]
+        known = isinstance(layer, Object) and facts.argument(layer, "name")
+        if name is not None and known == name:
+            return layer
+    at = index.value if isinstance(index, Const) else None
+    if complete and type(at) is int and -len(found) <= at < len(found):
+        return found[at]
     return Object(api.LAYER, open=True, told=True, state={"owner": model})
 
 
 def run_hooks(
-    run: Interpreter, model: Object, name: str, arguments: dict[str, Value]
+    run: Expressions, model: Object, name: str, arguments: dict[str, Value]
 ) -> None:
     """Walk through the user's own methods that Keras calls while it trains."""
-    from krepro.upgrade.source import Arguments
-
     for step in STEPS[name]:
         own = model.user.find(step) if model.user is not None else None
         if isinstance(own, Function):
@@ -431,10 +462,8 @@ def run_hooks(
                 run_hook(run, model, callback, hook)
 
 
-def run_hook(run: Interpreter, model: Object, callback: Object, hook: str) -> None:
+def run_hook(run: Expressions, model: Object, callback: Object, hook: str) -> None:
     """Walk through one method of a callback, with the model it is given."""
-    from krepro.upgrade.source import Arguments
-
     given = Arguments([], {}, open=True)
     own = callback.user.find(hook) if callback.user is not None else None
     if isinstance(own, Function):
@@ -447,7 +476,7 @@ def run_hook(run: Interpreter, model: Object, callback: Object, hook: str) -> No
 
 
 def call_unknown(
-    run: Interpreter, owner: Value, name: str, given: Arguments, node: ast.AST
+    run: Expressions, owner: Value, name: str, given: Arguments, node: ast.AST
 ) -> Value:
     """Return what a method of something unknown returns, telling of it if it may be Keras'."""
     names = api.known_methods().get(name)
@@ -460,6 +489,3 @@ def call_unknown(
     if tensors:
         return Tensor(None, tuple(tensors), masked=None)
     return Unknown(name)
-
-
-__all__ = ["Name", "attribute", "call_keras", "call_layer", "call_method", "call_unknown"]

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, ClassVar
 
 from krepro.upgrade import api, calls, facts, keras_objects, values
-from krepro.upgrade.source import Event, Place
+from krepro.upgrade.events import Event, Place
 from krepro.upgrade.trigger import (
     Absent,
     Anything,
@@ -303,11 +303,11 @@ def match_value(pattern: ValuePattern, value: Value | None, way: Way) -> Iterato
     yield from handler(pattern, value, way)
 
 
-def match_anything(_: Anything, __: Value, way: Way) -> Iterator[Way]:
+def _match_anything(_: Anything, __: Value, way: Way) -> Iterator[Way]:
     yield way
 
 
-def match_literal(pattern: Literal, value: Value, way: Way) -> Iterator[Way]:
+def _match_literal(pattern: Literal, value: Value, way: Way) -> Iterator[Way]:
     if isinstance(value, Const):
         wanted = Const(pattern.value)
         numbers = all(type(v) in {int, float} for v in (value.value, pattern.value))
@@ -315,7 +315,7 @@ def match_literal(pattern: Literal, value: Value, way: Way) -> Iterator[Way]:
             yield way
 
 
-def match_word(pattern: Word, value: Value, way: Way) -> Iterator[Way]:
+def _match_word(pattern: Word, value: Value, way: Way) -> Iterator[Way]:
     known = value.value if isinstance(value, Const) else None
     path = value.path if isinstance(value, Foreign) else ""
     if pattern.word == "string":
@@ -328,7 +328,7 @@ def match_word(pattern: Word, value: Value, way: Way) -> Iterator[Way]:
         yield way
 
 
-def match_items(pattern: Items, value: Value, way: Way) -> Iterator[Way]:
+def _match_items(pattern: Items, value: Value, way: Way) -> Iterator[Way]:
     if not isinstance(value, Sequence) or value.kind == "set":
         return
     if pattern.items is None:
@@ -356,7 +356,7 @@ def in_order(
             yield from in_order(tuple(rest), items[1:], found)
 
 
-def match_entries(pattern: Entries, value: Value, way: Way) -> Iterator[Way]:
+def _match_entries(pattern: Entries, value: Value, way: Way) -> Iterator[Way]:
     if isinstance(value, Dict):
         yield from entries_in(list(pattern.entries), value, way)
 
@@ -375,7 +375,7 @@ def entries_in(
                 yield from entries_in(rest, value, extended)
 
 
-def match_has(pattern: Has, value: Value, way: Way) -> Iterator[Way]:
+def _match_has(pattern: Has, value: Value, way: Way) -> Iterator[Way]:
     yield from match_value(pattern.inner, value, way)
     inner: Iterable[Value] = ()
     if isinstance(value, Sequence):
@@ -386,7 +386,7 @@ def match_has(pattern: Has, value: Value, way: Way) -> Iterator[Way]:
         yield from match_value(pattern, each, way)
 
 
-def match_not(pattern: Not, value: Value, way: Way) -> Iterator[Way]:
+def _match_not(pattern: Not, value: Value, way: Way) -> Iterator[Way]:
     if isinstance(value, Unknown):
         # What is given is hardly None, but may be anything else.
         yield way if pattern.inner == Literal(None) else way.doubted()
@@ -394,7 +394,7 @@ def match_not(pattern: Not, value: Value, way: Way) -> Iterator[Way]:
         yield way
 
 
-def match_thing(pattern: Thing, value: Value, way: Way) -> Iterator[Way]:
+def _match_thing(pattern: Thing, value: Value, way: Way) -> Iterator[Way]:
     if pattern.arguments is not None:
         if isinstance(value, Object) and facts.is_instance(value, pattern.path):
             made = Event("new", value.cls, Place("", 0, 0, 0, 0), None, value.arguments)
@@ -404,12 +404,12 @@ def match_thing(pattern: Thing, value: Value, way: Way) -> Iterator[Way]:
         yield way
 
 
-def match_named(pattern: Named, value: Value, way: Way) -> Iterator[Way]:
+def _match_named(pattern: Named, value: Value, way: Way) -> Iterator[Way]:
     for found in match_value(pattern.inner, value, way):
         yield from bind(pattern.variable, value, found)
 
 
-def match_variable(pattern: Variable, value: Value, way: Way) -> Iterator[Way]:
+def _match_variable(pattern: Variable, value: Value, way: Way) -> Iterator[Way]:
     yield from bind(pattern, value, way)
 
 
@@ -428,16 +428,16 @@ def means(value: Value, path: str) -> bool | None:
 
 
 HANDLERS: dict[type, Callable[[Any, Value, Way], Iterator[Way]]] = {
-    Anything: match_anything,
-    Literal: match_literal,
-    Word: match_word,
-    Items: match_items,
-    Entries: match_entries,
-    Has: match_has,
-    Not: match_not,
-    Named: match_named,
-    Thing: match_thing,
-    Variable: match_variable,
+    Anything: _match_anything,
+    Literal: _match_literal,
+    Word: _match_word,
+    Items: _match_items,
+    Entries: _match_entries,
+    Has: _match_has,
+    Not: _match_not,
+    Named: _match_named,
+    Thing: _match_thing,
+    Variable: _match_variable,
 }
 
 
@@ -468,30 +468,28 @@ class Asker:
 
     def ask(self, node: ast.expr, bound: Mapping[str, Value]) -> Value:
         """Return what an expression comes to."""
-        if isinstance(node, ast.Constant):
-            return Const(node.value)
-        if isinstance(node, ast.Name):
-            return bound[node.id]
-        if isinstance(node, ast.Attribute):
-            return attribute(self.ask(node.value, bound), node.attr)
-        if isinstance(node, ast.List | ast.Tuple):
-            kind = type(node).__name__.lower()
-            return values.sequence((self.ask(e, bound) for e in node.elts), kind)
-        if isinstance(node, ast.BoolOp):
-            return self.boolean(node, bound)
-        if isinstance(node, ast.UnaryOp):
-            return self.unary(node, bound)
-        if isinstance(node, ast.Compare):
-            return self.compare(node, bound)
-        if isinstance(node, ast.BinOp):
-            return calls.operate(
-                node.op, self.ask(node.left, bound), self.ask(node.right, bound)
-            )
-        if isinstance(node, ast.Subscript):
-            return item(self.ask(node.value, bound), self.ask(node.slice, bound))
-        if isinstance(node, ast.Call):
-            return self.call(node, bound)
-        return UNKNOWN
+        return self.ASKED[type(node)](self, node, bound)
+
+    def _constant(self, node: ast.Constant, _: Mapping[str, Value]) -> Value:
+        return Const(node.value)
+
+    def _name(self, node: ast.Name, bound: Mapping[str, Value]) -> Value:
+        return bound[node.id]
+
+    def _attribute(self, node: ast.Attribute, bound: Mapping[str, Value]) -> Value:
+        return attribute(self.ask(node.value, bound), node.attr)
+
+    def _list(self, node: ast.List | ast.Tuple, bound: Mapping[str, Value]) -> Value:
+        kind = type(node).__name__.lower()
+        return values.sequence((self.ask(e, bound) for e in node.elts), kind)
+
+    def _binary(self, node: ast.BinOp, bound: Mapping[str, Value]) -> Value:
+        return calls.operate(
+            node.op, self.ask(node.left, bound), self.ask(node.right, bound)
+        )
+
+    def _item(self, node: ast.Subscript, bound: Mapping[str, Value]) -> Value:
+        return item(self.ask(node.value, bound), self.ask(node.slice, bound))
 
     def boolean(self, node: ast.BoolOp, bound: Mapping[str, Value]) -> Value:
         """Return what ``and`` or ``or`` comes to."""
@@ -511,7 +509,7 @@ class Asker:
     def compare(self, node: ast.Compare, bound: Mapping[str, Value]) -> Value:
         """Return what a comparison comes to; ``layer in model``: whether it is part of it."""
         left = self.ask(node.left, bound)
-        truths = []
+        truths: list[bool | None] = []
         for op, part in zip(node.ops, node.comparators, strict=True):
             right = self.ask(part, bound)
             if isinstance(left, NotGiven) or isinstance(right, NotGiven):
@@ -584,6 +582,22 @@ class Asker:
             )
         )
 
+    ASKED: ClassVar[
+        dict[type[ast.expr], Callable[[Any, Any, Mapping[str, Value]], Value]]
+    ] = {
+        ast.Constant: _constant,
+        ast.Name: _name,
+        ast.Attribute: _attribute,
+        ast.List: _list,
+        ast.Tuple: _list,
+        ast.BoolOp: boolean,
+        ast.UnaryOp: unary,
+        ast.Compare: compare,
+        ast.BinOp: _binary,
+        ast.Subscript: _item,
+        ast.Call: call,
+    }
+
 
 def answer(truth: bool | None) -> Value:
     """Return what is known of a question as a value."""
@@ -615,9 +629,9 @@ OF_STRUCTURE = {
 
 def item(owner: Value, key: Value) -> Value:
     """Return an item of a list or a dict."""
-    if isinstance(owner, Sequence) and isinstance(key, Const) and type(key.value) is int:
-        if owner.exact and -len(owner.items) <= key.value < len(owner.items):
-            return owner.items[key.value]
+    at = key.value if isinstance(key, Const) else None
+    if isinstance(owner, Sequence) and owner.exact and type(at) is int:
+        return owner.items[at] if -len(owner.items) <= at < len(owner.items) else UNKNOWN
     if isinstance(owner, Dict):
         return next((v for k, v in owner.items if k == key), UNKNOWN)
     return UNKNOWN

@@ -12,9 +12,10 @@ from krepro.hunt.target import beside, imported
 from krepro.project import SelectionError
 from krepro.repro import Repro
 from krepro.upgrade import program
+from krepro.upgrade.events import Names, Place
 from krepro.upgrade.match import Match, Matcher, Sureness
 from krepro.upgrade.program import File, Library
-from krepro.upgrade.source import Interpreter, Names, Place
+from krepro.upgrade.source import Interpreter
 from krepro.upgrade.trigger import Trigger, all_triggers
 from krepro.upgrade.values import Module, Scope
 

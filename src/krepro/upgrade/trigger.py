@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar
 
 from krepro.repro import Repro, ReproError
 from krepro.upgrade import api
@@ -42,7 +42,9 @@ STEPS = {
     "runs": ("fit", "train_on_batch", "evaluate", "test_on_batch"),
 }
 # Methods of the user's own that Keras calls; ``returns`` is what they return.
-OWN_METHODS = dict.fromkeys(("train_step", "test_step", "predict_step"), ("data", "returns"))
+OWN_METHODS = dict.fromkeys(
+    ("train_step", "test_step", "predict_step"), ("data", "returns")
+)
 WORDS = ("absent", "string", "number", "function")
 # The functions that ``where`` knows, and how many arguments they take.
 VOCABULARY = {
@@ -265,13 +267,9 @@ class Reader:
         self.number = number
         self.bound: set[str] = set()
 
-    def fail(self, text: str, message: str) -> NoReturn:
-        """Refuse a trigger.
-
-        Raises:
-            ReproError: always.
-        """
-        raise ReproError(self.repro.path, self.line_of(text), message) from None
+    def error(self, text: str, message: str) -> ReproError:
+        """Return what is wrong with a trigger, and where."""
+        return ReproError(self.repro.path, self.line_of(text), message)
 
     def line_of(self, text: str) -> int:
         """Return the line of the file where some text of the trigger stands."""
@@ -301,21 +299,23 @@ class Reader:
         """
         for name in table:
             if name not in FIELDS:
-                self.fail(name, f"{name} is not a field of a trigger: {', '.join(FIELDS)}")
+                raise self.error(
+                    name, f"{name} is not a field of a trigger: {', '.join(FIELDS)}"
+                )
         code = [self.pattern(text) for text in self.texts(table, "code")]
         if not code:
-            self.fail("", "a trigger needs code: what a program does")
+            raise self.error("", "a trigger needs code: what a program does")
         if code[-1].negated:
-            self.fail(
+            raise self.error(
                 code[-1].text, "the last step of code cannot be a 'not': nothing follows it"
             )
         where = tuple(self.condition(text) for text in self.texts(table, "where"))
         shows = tuple(self.texts(table, "shows"))
         if not shows:
-            self.fail("", f"a trigger needs shows: out of {', '.join(SHOWS)}")
+            raise self.error("", f"a trigger needs shows: out of {', '.join(SHOWS)}")
         for word in shows:
             if word not in SHOWS:
-                self.fail(word, f"shows names {word!r}: use {', '.join(SHOWS)}")
+                raise self.error(word, f"shows names {word!r}: use {', '.join(SHOWS)}")
         return Trigger(self.repro.id, tuple(code), where, shows)
 
     def texts(self, table: Mapping[str, Any], name: str) -> list[str]:
@@ -323,7 +323,9 @@ class Reader:
         found = table.get(name, [])
         found = [found] if isinstance(found, str) else found
         if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-            self.fail(name, f"{name} must be a string or a list of strings, not {found!r}")
+            raise self.error(
+                name, f"{name} must be a string or a list of strings, not {found!r}"
+            )
         return found
 
     def parsed(self, text: str, mode: str) -> ast.AST:
@@ -332,7 +334,7 @@ class Reader:
             return ast.parse(text, mode=mode)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             message = getattr(error, "msg", None) or "it cannot be read"
-            self.fail(text, f"{text!r} is not valid Python: {message}")
+            raise self.error(text, f"{text!r} is not valid Python: {message}") from None
 
     # --- code ------------------------------------------------------------------------------
 
@@ -343,7 +345,7 @@ class Reader:
         module = self.parsed(bare, "exec")
         body = module.body if isinstance(module, ast.Module) else []
         if len(body) != 1:
-            self.fail(text, f"{text!r}: one step an item; give a list for several")
+            raise self.error(text, f"{text!r}: one step an item; give a list for several")
         node = body[0]
         before = set(self.bound)
         if isinstance(node, ast.Assign):
@@ -352,7 +354,7 @@ class Reader:
             sides = alternatives(node.value)
             steps = [step for each in sides for step in self.steps(each, text)]
         else:
-            self.fail(text, f"{text!r} is no call, no assignment and no attribute")
+            raise self.error(text, f"{text!r} is no call, no assignment and no attribute")
         if negated:
             self.bound = before
         return Pattern(tuple(steps), negated, text)
@@ -368,7 +370,7 @@ class Reader:
             yield self.step(node, text)
             return
         if len(node.args) != 1:
-            self.fail(text, f"{text!r}: {name} takes a model, and arguments by name")
+            raise self.error(text, f"{text!r}: {name} takes a model, and arguments by name")
         receiver = self.receiver(node.args[0], text)
         given = self.arguments(ast.Call(node.func, [], node.keywords), (), text)
         for method in STEPS[name]:
@@ -386,18 +388,20 @@ class Reader:
         if len(node.targets) == 1 and isinstance(target, ast.Name):
             step = self.step(node.value, text)
             if step.kind != "new":
-                self.fail(
+                raise self.error(
                     text, f"{text!r}: only what builds an object of Keras can be named"
                 )
             return Step("new", step.name, self.variable(target.id, text), step.arguments)
-        self.fail(text, f"{text!r}: the left side must be a variable or its attribute")
+        raise self.error(
+            text, f"{text!r}: the left side must be a variable or its attribute"
+        )
 
     def step(self, node: ast.expr, text: str) -> Step:
         """Return a call or an attribute as a step."""
         if isinstance(node, ast.Attribute) and not dotted(node).startswith("keras."):
             return Step("get", node.attr, self.receiver(node.value, text), {})
         if not isinstance(node, ast.Call):
-            self.fail(text, f"{text!r} is no call, no assignment and no attribute")
+            raise self.error(text, f"{text!r} is no call, no assignment and no attribute")
         path = dotted(node.func)
         if path.startswith("keras."):
             return self.keras_call(node, self.keras_name(path, text), text)
@@ -407,14 +411,16 @@ class Reader:
             taken = self.methods(receiver).get(name)
             if taken is None:
                 close = nearest(name, self.methods(receiver))
-                self.fail(text, f"{name!r} is no method of Keras that is known here{close}")
+                raise self.error(
+                    text, f"{name!r} is no method of Keras that is known here{close}"
+                )
             return Step("call", name, receiver, self.arguments(node, taken, text))
         if isinstance(node.func, ast.Name):
             receiver = self.variable(node.func.id, text)
             return Step(
                 "call", "__call__", receiver, self.arguments(node, ("inputs",), text)
             )
-        self.fail(
+        raise self.error(
             text, f"{text!r}: what is called must be a variable or one of Keras' names"
         )
 
@@ -433,7 +439,7 @@ class Reader:
         """Return the canonical name of one of Keras' names."""
         found = api.canonical(path)
         if not api.is_known(found):
-            self.fail(
+            raise self.error(
                 text, f"{path!r} is no public name of Keras{nearest(path, api.names())}"
             )
         return found
@@ -442,7 +448,7 @@ class Reader:
         """Return the variable that a step is about."""
         if isinstance(node, ast.Name):
             return self.variable(node.id, text)
-        self.fail(
+        raise self.error(
             text,
             f"{text!r}: name the object by a variable, and tell in where what it is of",
         )
@@ -451,7 +457,9 @@ class Reader:
         """Return a variable, bound from now on."""
         if name.partition("_")[0] not in KINDS:
             kinds = ", ".join(KINDS)
-            self.fail(text, f"{name!r}: a variable starts with its kind, one of {kinds}")
+            raise self.error(
+                text, f"{name!r}: a variable starts with its kind, one of {kinds}"
+            )
         self.bound.add(name)
         return Variable(name)
 
@@ -461,52 +469,68 @@ class Reader:
         """Return what a call has to give."""
         names = [name for name in taken if not name.startswith("*")]
         if len(node.args) > len(names):
-            self.fail(
+            raise self.error(
                 text, f"{text!r}: too many arguments without a name: it takes {names}"
             )
         found = dict(zip(names, (self.value(a, text) for a in node.args), strict=False))
         for keyword in node.keywords:
             if keyword.arg is None:
-                self.fail(text, f"{text!r}: '**' is not for patterns; name the arguments")
+                raise self.error(
+                    text, f"{text!r}: '**' is not for patterns; name the arguments"
+                )
             found[keyword.arg] = self.value(keyword.value, text)
         return found
 
     def value(self, node: ast.expr, text: str) -> ValuePattern:
         """Return a value as a pattern."""
-        if isinstance(node, ast.Name):
-            if node.id == "_":
-                return Anything()
-            if node.id == "absent":
-                return Absent()
-            return Word(node.id) if node.id in WORDS else self.variable(node.id, text)
-        if isinstance(node, ast.Constant) and node.value is not ...:
-            return Literal(node.value)
-        if isinstance(node, ast.UnaryOp):
-            return self.unary(node, text)
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-            return OneOf(tuple(self.value(each, text) for each in alternatives(node)))
-        if isinstance(node, ast.NamedExpr):
-            inner = self.value(node.value, text)
-            return Named(self.variable(node.target.id, text), inner)
-        if isinstance(node, ast.List):
-            several = [None if is_ellipsis(e) else self.value(e, text) for e in node.elts]
-            return Items(tuple(several) if several else None)
-        if isinstance(node, ast.Dict):
-            pairs = zip(node.keys, node.values, strict=True)
-            return Entries(
-                tuple((self.value(k, text), self.value(v, text)) for k, v in pairs if k)
+        handler = self.VALUES.get(type(node))
+        if handler is not None and not is_ellipsis(node):
+            found: ValuePattern = handler(self, node, text)
+            return found
+        what = ast.unparse(node)
+        raise self.error(text, f"{what!r} is no pattern of a value: see docs/triggers.md")
+
+    def _of_name(self, node: ast.Name, text: str) -> ValuePattern:
+        if node.id == "_":
+            return Anything()
+        if node.id == "absent":
+            return Absent()
+        return Word(node.id) if node.id in WORDS else self.variable(node.id, text)
+
+    def _of_constant(self, node: ast.Constant, _: str) -> ValuePattern:
+        return Literal(node.value)
+
+    def _of_either(self, node: ast.BinOp, text: str) -> ValuePattern:
+        if not isinstance(node.op, ast.BitOr):
+            raise self.error(
+                text, f"{ast.unparse(node)!r}: of operators there is '|' alone"
             )
+        return OneOf(tuple(self.value(each, text) for each in alternatives(node)))
+
+    def _of_named(self, node: ast.NamedExpr, text: str) -> ValuePattern:
+        inner = self.value(node.value, text)
+        return Named(self.variable(node.target.id, text), inner)
+
+    def _of_list(self, node: ast.List, text: str) -> ValuePattern:
+        several = [None if is_ellipsis(e) else self.value(e, text) for e in node.elts]
+        return Items(tuple(several) if several else None)
+
+    def _of_dict(self, node: ast.Dict, text: str) -> ValuePattern:
+        pairs = zip(node.keys, node.values, strict=True)
+        return Entries(
+            tuple((self.value(k, text), self.value(v, text)) for k, v in pairs if k)
+        )
+
+    def _of_thing(self, node: ast.Attribute | ast.Call, text: str) -> ValuePattern:
         path = dotted(node.func if isinstance(node, ast.Call) else node)
         if path == "has" and isinstance(node, ast.Call) and len(node.args) == 1:
             return Has(self.value(node.args[0], text))
-        if path.startswith("keras."):
-            found = self.keras_name(path, text)
-            if isinstance(node, ast.Call):
-                return Thing(found, self.arguments(node, api.parameters(found), text))
-            return Thing(found)
-        self.fail(
-            text, f"{ast.unparse(node)!r} is no pattern of a value: see docs/triggers.md"
-        )
+        if not path.startswith("keras."):
+            raise self.error(text, f"{ast.unparse(node)!r} is none of Keras' names")
+        found = self.keras_name(path, text)
+        if isinstance(node, ast.Call):
+            return Thing(found, self.arguments(node, api.parameters(found), text))
+        return Thing(found)
 
     def unary(self, node: ast.UnaryOp, text: str) -> ValuePattern:
         """Return ``not x`` or a negative number."""
@@ -514,13 +538,27 @@ class Reader:
             before = set(self.bound)
             inner = self.value(node.operand, text)
             if self.bound != before:
-                self.fail(text, f"{text!r}: a variable within 'not' is bound to nothing")
+                raise self.error(
+                    text, f"{text!r}: a variable within 'not' is bound to nothing"
+                )
             return Not(inner)
         if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
             number = node.operand.value
             if isinstance(number, int | float):
                 return Literal(-number)
-        self.fail(text, f"{ast.unparse(node)!r} is no pattern of a value")
+        raise self.error(text, f"{ast.unparse(node)!r} is no pattern of a value")
+
+    VALUES: ClassVar[dict[type[ast.expr], Callable[[Any, Any, str], ValuePattern]]] = {
+        ast.Name: _of_name,
+        ast.Constant: _of_constant,
+        ast.UnaryOp: unary,
+        ast.BinOp: _of_either,
+        ast.NamedExpr: _of_named,
+        ast.List: _of_list,
+        ast.Dict: _of_dict,
+        ast.Attribute: _of_thing,
+        ast.Call: _of_thing,
+    }
 
     # --- where -----------------------------------------------------------------------------
 
@@ -538,7 +576,7 @@ class Reader:
         if isinstance(node, ast.Name):
             if node.id not in known:
                 names = ", ".join(sorted(known)) or "none"
-                self.fail(text, f"{node.id!r} is bound by no step of code: {names}")
+                raise self.error(text, f"{node.id!r} is bound by no step of code: {names}")
         elif isinstance(node, ast.Call):
             self.check_call(node, known, text)
         elif isinstance(node, ast.GeneratorExp):
@@ -548,7 +586,7 @@ class Reader:
                 if isinstance(part, ast.expr):
                     self.check(part, known, text)
         else:
-            self.fail(text, f"where has no word for {ast.unparse(node)!r}")
+            raise self.error(text, f"where has no word for {ast.unparse(node)!r}")
 
     def check_call(self, node: ast.Call, known: frozenset[str], text: str) -> None:
         """Refuse a call of what ``where`` does not know."""
@@ -562,14 +600,18 @@ class Reader:
         name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
         if name not in VOCABULARY:
             close = nearest(name, VOCABULARY)
-            self.fail(text, f"where knows no {name!r}: {', '.join(VOCABULARY)}{close}")
+            raise self.error(
+                text, f"where knows no {name!r}: {', '.join(VOCABULARY)}{close}"
+            )
         if len(node.args) != VOCABULARY[name] or node.keywords:
-            self.fail(text, f"{name} takes {VOCABULARY[name]} arguments, without names")
+            raise self.error(
+                text, f"{name} takes {VOCABULARY[name]} arguments, without names"
+            )
         if name in {"during", "perhaps"} and not is_text(node.args[0]):
             what = {"during": "the name of a method", "perhaps": "what cannot be read"}[
                 name
             ]
-            self.fail(text, f"{name} takes {what}, in quotes")
+            raise self.error(text, f"{name} takes {what}, in quotes")
         for number, part in enumerate(node.args):
             if name in {"isinstance", "means"} and number == 1:
                 for each in part.elts if isinstance(part, ast.Tuple) else [part]:
@@ -583,7 +625,7 @@ class Reader:
         if path.startswith("keras."):
             self.keras_name(path, text)
         elif plain_class(path) not in OTHERS:
-            self.fail(
+            raise self.error(
                 text,
                 f"isinstance knows no {path!r}: Keras' names, {', '.join(sorted(OTHERS))}",
             )
@@ -594,7 +636,7 @@ class Reader:
         """Refuse a generator with more than one ``for``."""
         part = node.generators[0]
         if len(node.generators) > 1 or not isinstance(part.target, ast.Name):
-            self.fail(text, "a generator in where has one 'for' with one name")
+            raise self.error(text, "a generator in where has one 'for' with one name")
         self.check(part.iter, known, text)
         inner = known | {part.target.id}
         for each in (node.elt, *part.ifs):
