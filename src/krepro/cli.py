@@ -126,7 +126,8 @@ def searching(command: Callable[P, R]) -> Callable[P, R]:
             "-e",
             "--expect",
             metavar="SYMPTOM",
-            help="exception[:REGEX], assertion, output:REGEX, exit:N, hang or crash.",
+            help="exception[:REGEX], assertion, output:REGEX, exit:N, hang, crash or "
+            "differs[:KIND[:SUBJECT]] (from what the script trains on --good).",
         ),
         click.option(
             "-b",

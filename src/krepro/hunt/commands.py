@@ -49,7 +49,13 @@ from krepro.render import culprit as culprit_text
 from krepro.render.bisection import Bisection
 from krepro.report import Exit
 from krepro.repro import CHEAPEST
+from krepro.upgrade.differing import DifferenceProber
 from krepro.verdict import Verdict
+
+DIFFERS_NEEDS = (
+    "--expect differs needs --good RELEASE, which the others are compared with; --git and "
+    "culprit cannot do it"
+)
 
 
 @dataclass
@@ -200,6 +206,10 @@ def bisect(
     ) as at_work:
         engine = at_work.engine
         prober = Prober(engine, at_work.target, at_work.scratch, timeout)
+        if asked.expect and asked.expect.kind == symptom.DIFFERS:
+            if not asked.good or clone:
+                raise SelectionError(DIFFERS_NEEDS)
+            prober = DifferenceProber.beside(prober, asked.expect, asked.good[0])
         bisector = Bisector(engine, prober, asked, at_work.lines)
         if clone:
             Clone(clone).check()
@@ -430,6 +440,8 @@ def culprit(
     project = Project.find(Path.cwd())
     stacks = [s for s in project.stacks(backends, stack_names) if not s.subject]
     expected = symptom.parse(expect) if expect else None
+    if expected and expected.kind == symptom.DIFFERS:
+        raise SelectionError(DIFFERS_NEEDS)
     found: list[Culprit] = []
     missing: list[str] = []
     with opened(

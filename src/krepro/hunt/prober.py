@@ -257,17 +257,20 @@ class Prober:
     def _path(self, place: Place) -> Path:
         stack = self.engine.matrix.find_stack(place.cell.stack)
         lock = self.engine.lock_hash(stack)
+        folder = self.engine.home.sightings / self.target.digest / f"{stack.name}-{lock}"
+        return folder / self._mode() / f"{place.name}.json"
+
+    def _mode(self) -> str:
+        """Return in which way runs are made; those made in another way are others."""
         limits = self._limits(0)
         # What hung or ran out of memory may not do so under other limits.
-        mode = "-".join(
+        return "-".join(
             [
                 *map(str, self.changes.get("only", ()) or ["whole"]),
                 f"{limits.timeout_s:g}s",
                 f"{limits.memory_mb}mb",
             ]
         )
-        folder = self.engine.home.sightings / self.target.digest / f"{stack.name}-{lock}"
-        return folder / mode / f"{place.name}.json"
 
     def _keep(self, place: Place, found: Iterable[Sighting]) -> None:
         path = self._path(place)

@@ -18,13 +18,14 @@ from krepro.cell.judge import one_line
 from krepro.cell.script import EXITED, RAISED, RETURNED
 from krepro.verdict import Verdict
 
-EXCEPTION, ASSERTION, OUTPUT, EXIT, HANG, CRASH = KINDS = (
+EXCEPTION, ASSERTION, OUTPUT, EXIT, HANG, CRASH, DIFFERS = KINDS = (
     "exception",
     "assertion",
     "output",
     "exit",
     "hang",
     "crash",
+    "differs",
 )
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\bnan\b|\binf\b")
 # Values that two builds of the same sum may differ by.
@@ -85,7 +86,9 @@ class Sighting(msgspec.Struct, frozen=True):
     ``ending`` is "returned", "raised" or "exited" for a script that ran to an end of its own
     (with ``status``, its exit status), and empty otherwise. ``verdict`` is empty for those, and
     for the rest says what kept the run from an end; for a repro it is the repro's verdict, and
-    ``tests`` are its functions. ``seconds`` is what it ran for, ``cost_s`` what it took in all.
+    ``tests`` are its functions. ``differences`` are what it trained otherwise than a run on
+    another release, as "kind:subject", where that was looked at. ``seconds`` is what it ran for,
+    ``cost_s`` what it took in all.
     """
 
     ending: str = ""
@@ -95,6 +98,7 @@ class Sighting(msgspec.Struct, frozen=True):
     failure: Failure | None = None
     tests: dict[str, TestSighting] = {}
     workarounds: dict[str, TestSighting] = {}
+    differences: tuple[str, ...] = ()
     output: str = ""
     seconds: float = 0.0
     cost_s: float = 0.0
@@ -131,7 +135,8 @@ def untestable(verdict: Verdict, message: str) -> Sighting:
 class Symptom:
     """What is looked for.
 
-    ``pattern`` is a regular expression: of an exception's ``Type: message``, or of the output.
+    ``pattern`` is a regular expression: of an exception's ``Type: message``, or of the output;
+    of a difference it is the kind, and the subject where that counts too.
     ``like`` is the failure that others are compared with; ``status`` an exit status.
     """
 
@@ -153,8 +158,8 @@ class Symptom:
     def seen_in(self, sighting: Sighting) -> bool:
         """Whether a run showed the symptom."""
         failure = sighting.failure
-        if self.kind == OUTPUT:
-            return re.search(self.pattern, sighting.output, re.MULTILINE) is not None
+        if self.kind in (OUTPUT, DIFFERS):
+            return self._said_in(sighting)
         if self.kind == EXIT:
             return sighting.ending == EXITED and sighting.status == self.status
         if self.kind in (HANG, CRASH):
@@ -169,10 +174,18 @@ class Symptom:
         texts = (str(failure), whole, " ".join(whole.split()))
         return any(re.search(self.pattern, text, re.DOTALL) for text in texts)
 
+    def _said_in(self, sighting: Sighting) -> bool:
+        """Whether a run printed the pattern, or trained something otherwise that it names."""
+        if self.kind == OUTPUT:
+            return re.search(self.pattern, sighting.output, re.MULTILINE) is not None
+        beginning = self.pattern and f"{self.pattern}:"
+        return any(f"{said}:".startswith(beginning) for said in sighting.differences)
+
     def verdict(self, sighting: Sighting) -> tuple[Verdict, str]:
         """Return what a run says of the release: only an end without the symptom is a good one."""
         if self.seen_in(sighting):
-            return Verdict.AFFECTED, sighting.summary
+            said = ", ".join(sighting.differences) if self.kind == DIFFERS else ""
+            return Verdict.AFFECTED, said or sighting.summary
         if sighting.ended_well:
             return Verdict.UNAFFECTED, ""
         if sighting.verdict:
@@ -190,7 +203,7 @@ def parse(text: str) -> Symptom:
     if kind not in KINDS:
         raise SymptomError(
             f"--expect {text!r}: use exception[:REGEX], assertion, output:REGEX, exit:N, "
-            "hang or crash"
+            "hang, crash or differs[:KIND[:SUBJECT]]"
         )
     if kind in (EXCEPTION, OUTPUT):
         try:
@@ -206,6 +219,8 @@ def parse(text: str) -> Symptom:
         if not rest.isdecimal() or not 0 < int(rest) < 256:
             raise SymptomError(f"--expect {text!r}: use exit:N, N from 1 to 255")
         return Symptom(kind, status=int(rest))
+    if kind == DIFFERS:
+        return Symptom(kind, pattern=rest)
     if rest:
         raise SymptomError(f"--expect {text!r}: {kind} takes nothing behind it")
     return Symptom(kind)

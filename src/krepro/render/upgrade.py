@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -180,7 +181,8 @@ def bisect_command(upgrade: Upgrade, finding: Finding) -> str:
     good, bad = upgrade.old.release, upgrade.new.release
     if fixed:
         good, bad = bad, good
-    expect = "exception" if raised else f"'differs:{first.kind.value}'"
+    subject = "" if first.of_values or first.kind is Kind.CALLS else f":{first.subject}"
+    expect = "exception" if raised else shlex.quote(f"differs:{first.kind.value}{subject}")
     return (
         f"krepro bisect {upgrade.script} -b {upgrade.new.stack.backend} "
         f"--good {good} --bad {bad} --expect {expect}"

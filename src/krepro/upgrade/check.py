@@ -185,13 +185,15 @@ class Checker:
             first: the run whose initial weights are put in (None: this one draws its own).
         """
         place = self._folder(end, purpose, first)
-        known = kept(place)
-        if known is None:
-            known = self._run(end, purpose, first, place)
-        try:
-            found = recording.read(place)
-        except OSError:
-            found = Recording()
+        # Whoever else needs this run waits for it.
+        with self.engine.home.lock(f"recording-{self.target.digest}-{place.name}"):
+            known = kept(place)
+            if known is None:
+                known = self._run(end, purpose, first, place)
+            try:
+                found = recording.read(place)
+            except OSError:
+                found = Recording()
         return Run(end, known, found, place)
 
     def _run(self, end: End, purpose: str, first: Run | None, place: Path) -> Sighting:
