@@ -76,13 +76,7 @@ class Project:
         paths = [path for name in names for path in self._paths(name)]
         if not names:
             paths = find_repros(self.repros_folder)
-        found = [read_repro(path) for path in dict.fromkeys(paths)]
-        if keyword:
-            found = [repro for repro in found if _matches(keyword, [repro.id], part=True)]
-        if mark:
-            found = [r for r in found if _matches(mark, [r.kind, r.area], part=False)]
-        if not found:
-            raise SelectionError("no repro is meant: 'krepro matrix --list' lists them")
+        found = narrowed([read_repro(path) for path in dict.fromkeys(paths)], keyword, mark)
         by_id: dict[str, Repro] = {}
         for repro in found:
             other = by_id.setdefault(repro.id, repro)
@@ -163,6 +157,22 @@ def check_writable(output: Path | None) -> None:
 def normal(path: Path) -> Path:
     """Return a path as pytest names it: absolute, without ``..``, links left as they are."""
     return Path(os.path.abspath(path))  # noqa: PTH100  Path.absolute keeps '..'.
+
+
+def narrowed(repros: Sequence[Repro], keyword: str = "", mark: str = "") -> list[Repro]:
+    """Return the repros whose ids match a keyword, and whose kinds and areas a mark.
+
+    Raises:
+        SelectionError: nothing is meant, or an expression does not parse.
+    """
+    found = list(repros)
+    if keyword:
+        found = [repro for repro in found if _matches(keyword, [repro.id], part=True)]
+    if mark:
+        found = [r for r in found if _matches(mark, [r.kind, r.area], part=False)]
+    if not found:
+        raise SelectionError("no repro is meant: 'krepro matrix --list' lists them")
+    return found
 
 
 def _matches(expression: str, names: Sequence[str], *, part: bool) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -131,40 +131,46 @@ def read(project: Project, stack_name: str) -> Published | None:
         return None
 
 
-def to_report(project: Project) -> Report:
-    """Return the report on what is published, for the repros as they are now."""
-    repros = tuple(project.repros())
+def to_report(project: Project, repros: Sequence[Repro] | None = None) -> Report:
+    """Return the report on what is published, for the repros as they are now.
+
+    Args:
+        project: where it is published.
+        repros: the catalogue, for callers that have read it.
+    """
+    catalogue = tuple(project.repros() if repros is None else repros)
     cells: list[Cell] = []
     found: dict[Cell, dict[str, Measurement]] = {}
     for stack in project.matrix.stack:
         kept = read(project, stack.name)
         for release, verdicts in (kept.verdicts if kept else {}).items():
+            assert kept is not None
             cell = Cell(stack.name, release)
             cells.append(cell)
+            workarounds = _by_repro(kept.workarounds.get(release, {}))
             found[cell] = {
                 name: Measurement(
                     kept.sources.get(name, ""),
                     verdict,
-                    workarounds=_workarounds(kept, release, name),
+                    workarounds=workarounds.get(name, {}),
                 )
                 for name, verdict in verdicts.items()
-                if kept
             }
-    return Report(project.matrix, tuple(cells), repros, found)
+    return Report(project.matrix, tuple(cells), catalogue, found)
 
 
-def _workarounds(kept: Published, release: str, name: str) -> dict[str, Outcome]:
-    table = kept.workarounds.get(release, {})
-    return {
-        key.removeprefix(f"{name}."): Outcome(verdict)
-        for key, verdict in table.items()
-        if key.startswith(f"{name}.")
-    }
+def _by_repro(table: Mapping[str, Verdict]) -> dict[str, dict[str, Outcome]]:
+    """Return verdicts of workarounds, kept as "repro.workaround", by repro."""
+    found: dict[str, dict[str, Outcome]] = {}
+    for key, verdict in table.items():
+        repro, _, name = key.partition(".")
+        found.setdefault(repro, {})[name] = Outcome(verdict)
+    return found
 
 
-def for_people(project: Project) -> Report:
+def for_people(project: Project, repros: Sequence[Repro] | None = None) -> Report:
     """Return what is published on the primary and reference stacks."""
-    report = to_report(project)
+    report = to_report(project, repros)
     shown = {s.name for s in report.stacks if s.primary or s.subject}
     cells = tuple(cell for cell in report.cells if cell.stack in shown)
     return Report(report.matrix, cells, report.repros, report.found)

@@ -6,6 +6,7 @@ import enum
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from packaging.version import Version
 
@@ -68,7 +69,7 @@ class Report:
         found = self.measurement(cell, repro)
         return found.verdict if found else None
 
-    @property
+    @cached_property
     def stacks(self) -> list[Stack]:
         """The stacks of the cells, in the order of the matrix."""
         names = {cell.stack for cell in self.cells}

@@ -200,26 +200,31 @@ def links(repro: Repro) -> Iterator[str]:
 
 def workarounds(report: Report, repro: Repro) -> Iterator[tuple[str, str, str]]:
     """Yield each workaround: its name, what it does, and where it was seen to work."""
-    tree = ast.parse(repro.path.read_text(encoding="utf-8"))
-    stories = {
-        node.name: (ast.get_docstring(node) or "").partition("\n\n")[0]
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef)
-    }
-    for name in repro.workarounds:
+    stacks = {stack.name for stack in report.stacks if not stack.subject}
+    for name, story in stories(repro).items():
         said: dict[str, set[Verdict]] = {}
         failing: dict[str, list[Version]] = {}
-        for cell, _, found in report.measured():
-            if cell.stack not in {s.name for s in report.stacks if not s.subject}:
-                continue
-            outcome = found.workarounds.get(name)
+        for cell in report.cells:
+            found = report.measurement(cell, repro) if cell.stack in stacks else None
+            outcome = found.workarounds.get(name) if found else None
             if outcome is None:
                 continue
             backend = report.matrix.find_stack(cell.stack).backend
             said.setdefault(backend, set()).add(outcome.verdict)
             if outcome.verdict is Verdict.AFFECTED:
                 failing.setdefault(backend, []).append(Version(cell.release))
-        yield name, " ".join(stories[name].split()), works_text(report, said, failing)
+        yield name, story, works_text(report, said, failing)
+
+
+def stories(repro: Repro) -> dict[str, str]:
+    """Return what each workaround does, in a line."""
+    tree = ast.parse(repro.path.read_text(encoding="utf-8"))
+    found = {
+        node.name: (ast.get_docstring(node) or "").partition("\n\n")[0]
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+    }
+    return {name: " ".join(found[name].split()) for name in repro.workarounds}
 
 
 def works_text(

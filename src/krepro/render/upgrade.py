@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from krepro.render.story import workarounds
+from krepro.render.story import stories
 from krepro.repro import Repro
 from krepro.upgrade.check import Checked, Run
 from krepro.upgrade.difference import Difference, Kind, Place
@@ -157,9 +157,9 @@ def advice(upgrade: Upgrade, cause: Consequence, finding: Finding) -> Iterator[s
         if spots:
             yield f"   in the code: {listed(spots)}"
     if cause.effect is Effect.GAINED:
-        stories = {name: what for name, what, _ in workarounds(upgrade.report, cause.repro)}
+        told_of = stories(cause.repro)
         for name in cause.workarounds:
-            text = f"   way around it, seen to work on {upgrade.new.release}: {stories.get(name, name)}"
+            text = f"   way around it, seen to work on {upgrade.new.release}: {told_of.get(name, name)}"
             yield from wrapped(text, "     ")
     if len(finding.causes) == 1:
         yield f"   see it alone: krepro run {cause.repro.id} {cell_of(upgrade, cause)}"
@@ -332,9 +332,9 @@ def of_hits(
     if len(hits) > len(shown):
         yield f"      and {len(hits) - len(shown)} more places"
     if consequence.effect is Effect.GAINED and upgrade.checked is None:
-        stories = {n: what for n, what, _ in workarounds(upgrade.report, consequence.repro)}
+        told_of = stories(consequence.repro)
         for name in consequence.workarounds:
-            text = f"      way around it, seen to work on {upgrade.new.release}: {stories.get(name, name)}"
+            text = f"      way around it, seen to work on {upgrade.new.release}: {told_of.get(name, name)}"
             yield from wrapped(text, "        ")
 
 
@@ -396,9 +396,9 @@ def detailed(upgrade: Upgrade, consequence: Consequence) -> Iterator[str]:
     yield f"  {repro.id} ({kind_of(consequence)})"
     yield f"    {repro.title}"
     yield f"    affected on {new.stack.backend}: {upgrade.report.range(repro, new.stack)}"
-    stories = {name: what for name, what, _ in workarounds(upgrade.report, repro)}
+    told_of = stories(repro)
     for name in consequence.workarounds:
-        yield f"    way around it, seen to work on {new.release}: {stories.get(name, name)}"
+        yield f"    way around it, seen to work on {new.release}: {told_of.get(name, name)}"
     yield f"    see it: krepro run {repro.id} -r {new.release} -b {new.stack.backend}"
 
 

@@ -11,7 +11,7 @@ import click
 
 from krepro import published, release
 from krepro.hunt.commands import opened
-from krepro.project import Project, SelectionError, check_writable
+from krepro.project import Project, SelectionError, check_writable, narrowed
 from krepro.render import sarif, upgrade_data
 from krepro.render import upgrade as rendering
 from krepro.report import Exit
@@ -79,34 +79,30 @@ def upgrade(asked: Asked) -> Exit:
     asked.check()
     project = Project.find(Path.cwd())
     start = end_of(project, asked.old, DEFAULT_BACKEND)
-    repros = project.repros((), asked.keyword, asked.mark)
+    catalogue = project.repros()
+    repros = narrowed(catalogue, asked.keyword, asked.mark)
+    report = published.for_people(project, catalogue)
     if asked.every:
-        return rank(asked, project, start, repros)
+        touched = scanned(asked, catalogue)
+        if touched is not None:
+            repros = [repro for repro in repros if touched.of(repro.id)]
+        ranked = known.ranking(report, start, repros)
+        click.echo(rendering.ranking_text(ranked, start), nl=False)
+        return Exit.AS_EXPECTED
     goal = end_of(project, asked.new, start.stack.backend)
     if "@" not in asked.old and "@" in asked.new:
         start = End(start.release, goal.stack)
-    report = published.for_people(project)
     found = Upgrade(
         report,
         start,
         goal,
         tuple(known.consequences(report, start, goal, repros)),
         script=asked.script,
-        scan=scanned(asked, project.repros()),
+        scan=scanned(asked, catalogue),
         checked=run(asked, project, start, goal) if asked.script else None,
     )
     show(asked, found, repros)
     return found.exit
-
-
-def rank(asked: Asked, project: Project, start: End, repros: Sequence[Repro]) -> Exit:
-    """Print every release as a goal; those that the code touches count, where there is code."""
-    found = scanned(asked, project.repros())
-    if found is not None:
-        repros = [repro for repro in repros if found.of(repro.id)]
-    ranked = known.ranking(published.for_people(project), start, repros)
-    click.echo(rendering.ranking_text(ranked, start), nl=False)
-    return Exit.AS_EXPECTED
 
 
 def scanned(asked: Asked, repros: Sequence[Repro]) -> Scan | None:
