@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,17 +23,21 @@ class Observer:
         self._writer = writer
         self._backend: Any = importlib.import_module("keras.src.backend")
         self._models: dict[int, tuple[int, Callable[[], Any]]] = {}
+        self._count = 0
+        self._guard = threading.Lock()
 
     def number_of(self, model: Any) -> int | None:
         """Return the number of a model, telling of it where it is new."""
         if model is None:
             return None
-        known = self._models.get(id(model))
-        if known and known[1]() is model:
-            return known[0]
-        number = len(self._models)
-        self._models[id(model)] = number, weakref.ref(model)
-        self._writer.tell("model", name=str(model.name), cls=type(model).__name__)
+        with self._guard:
+            known = self._models.get(id(model))
+            if known and known[1]() is model:
+                return known[0]
+            number = self._count
+            self._count += 1
+            self._models[id(model)] = number, weakref.ref(model)
+            self._writer.tell("model", name=str(model.name), cls=type(model).__name__)
         return number
 
     def models(self) -> Iterator[tuple[int, Any]]:
@@ -54,9 +59,11 @@ class Observer:
         if isinstance(value, (bool, int, float)):
             return float(value)
         array = self.array(value) if not isinstance(value, str) else None
-        if array is None or array.dtype.kind in "OUS":
-            return describe(value)
-        return float(array) if array.size == 1 else self._writer.sketch(array)
+        if array is None or array.dtype.kind in "OUSMm":
+            words = describe(value)
+            return words if words is None or isinstance(words, str) else str(words)
+        single = array.size == 1 and array.dtype.kind != "c"
+        return float(array.reshape(())) if single else self._writer.sketch(array)
 
     def logs(self, logs: Any) -> Iterator[tuple[str, Any]]:
         """Yield the names and values of logs, in their order."""
@@ -73,7 +80,7 @@ class Observer:
         """Return what a call returned: containers as they are, arrays as sketches."""
         if hasattr(value, "history") and hasattr(value, "epoch"):
             value = value.history
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and depth < DEEPEST:
             items = value.items()
             return {"dict": [[str(k), self.structure(v, depth + 1)] for k, v in items]}
         if isinstance(value, (list, tuple)) and depth < DEEPEST and len(value) <= LONGEST:
@@ -81,7 +88,10 @@ class Observer:
             return {"list" if isinstance(value, list) else "tuple": found}
         if value is None or isinstance(value, str):
             return value
-        return self.number(value)
+        # A batch of one keeps its shape.
+        array = self.array(value) if hasattr(value, "shape") else None
+        shaped = array is not None and array.ndim and array.dtype.kind in "fiubc"
+        return self._writer.sketch(array) if shaped else self.number(value)
 
     def weights(self, model: Any, given: Sequence[Any] | None = None) -> dict[str, Any]:
         """Return sketches of a model's weights by name, or of variables that are given."""

@@ -85,9 +85,9 @@ class Call:
     are their checksums when it began (None: they are not looked at).
     """
 
-    number: int
     method: str
     model: Any = None
+    number: int = -1
     variables: Sequence[Any] | None = None
     before: dict[str, int] | None = None
     steps: Counter[str] = field(default_factory=Counter)
@@ -111,8 +111,8 @@ class Recorder:
         self._running = threading.local()
         self._guard = threading.Lock()
         self._calls = 0
-        self._seen: Counter[tuple[str, int]] = Counter()
-        self._trained: Counter[int] = Counter()
+        self._seen: Counter[tuple[str, int | None]] = Counter()
+        self._trained: Counter[int | None] = Counter()
         self._started = time.monotonic()
         self._cost_s = 0.0
 
@@ -163,7 +163,7 @@ class Recorder:
             given = describe_arguments(original, rest, kwargs, method=method)
             if name == FIT and self.tape.steady and len(rest) <= BEFORE_SHUFFLE:
                 kwargs["shuffle"] = False
-            with self._call(Call(self._next(), name, model), where, given) as call:
+            with self._call(Call(name, model), where, given) as call:
                 call.result = original(*args, **kwargs)
             return call.result
 
@@ -180,7 +180,7 @@ class Recorder:
             if where is None:
                 return original(optimizer, grads, variables)
             given = None if variables is None else list(variables)
-            call = Call(self._next(), APPLY, variables=given or ())
+            call = Call(APPLY, variables=given or ())
             with self._call(call, where, {}):
                 call.result = original(optimizer, grads, variables)
             return call.result
@@ -238,11 +238,6 @@ class Recorder:
             found = self._running.stack = []
         return found
 
-    def _next(self) -> int:
-        with self._guard:
-            self._calls += 1
-            return self._calls - 1
-
     def _place(self, frame: FrameType | None, *, deep: bool = False) -> str | None:
         """Return where the user's script called, or None for a call that is not the user's.
 
@@ -295,16 +290,21 @@ class Recorder:
             sketches = self._observer.weights(call.model, call.variables)
             call.before = {name: sketch["crc"] for name, sketch in sketches.items()}
         running = self._stack()
-        self._writer.tell(
-            "call",
-            number=call.number,
-            method=call.method,
-            model=self._observer.number_of(call.model),
-            at=where,
-            inside=running[-1].number if running else None,
-            arguments=dict(given),
-            **facts,
-        )
+        model = self._observer.number_of(call.model)
+        # Calls are told in the order of their numbers, whichever thread makes them.
+        with self._guard:
+            call.number = self._calls
+            self._calls += 1
+            self._writer.tell(
+                "call",
+                number=call.number,
+                method=call.method,
+                model=model,
+                at=where,
+                inside=running[-1].number if running else None,
+                arguments=dict(given),
+                **facts,
+            )
         self._cost_s += time.perf_counter() - started
 
     def _end(self, call: Call, error: BaseException | None = None) -> None:
@@ -341,14 +341,15 @@ class Recorder:
 
     def _is_due(self, call: Call) -> bool:
         """Whether the weights are looked at in this call: the first ones, then ever fewer."""
-        key = (call.method, id(call.model))
+        key = (call.method, self._observer.number_of(call.model))
         self._seen[key] += 1
         often = call.method in ON_BATCH or call.method == APPLY
         return not often or is_looked_at(self._seen[key])
 
     def _check_enough(self, model: Any) -> None:
-        self._trained[id(model)] += 1
-        if self.tape.steps and self._trained[id(model)] > self.tape.steps:
+        number = self._observer.number_of(model)
+        self._trained[number] += 1
+        if self.tape.steps and self._trained[number] > self.tape.steps:
             self._writer.tell("enough")
             raise Enough(0)
 

@@ -33,7 +33,7 @@ class Writer:
         self._numbers = (folder / NUMBERS).open("wb", buffering=0)
         self._written = 0
         self._guard = threading.Lock()
-        self._kept: dict[Any, tuple[int, dict[str, Any]]] = {}
+        self._kept: dict[Any, tuple[tuple[Any, ...], dict[str, Any]]] = {}
         self._pid = os.getpid()
 
     def tell(self, event: str, **facts: Any) -> None:
@@ -59,8 +59,10 @@ class Writer:
             crc = zlib.crc32(repr(data.tolist()).encode())
             return {"shape": shape, "dtype": dtype, "crc": crc}
         crc = zlib.crc32(data.reshape(-1).view("uint8")) if data.size else 0
+        # Keys come again: what is at an address may be another variable by now.
+        mark = (crc, dtype, *shape)
         known = self._kept.get(key) if key is not None else None
-        if known and known[0] == crc:
+        if known and known[0] == mark:
             return known[1]
         flat = data.reshape(-1)
         if flat.dtype.kind == "c":
@@ -76,7 +78,7 @@ class Writer:
             "count": int(sample.size),
         }
         if key is not None:
-            self._kept[key] = (crc, found)
+            self._kept[key] = (mark, found)
         return found
 
     def _append(self, data: bytes) -> int:

@@ -22,7 +22,7 @@ ROUNDING_OTHERWISE = 2e-5
 # How much more than the control runs differ is still noise.
 MARGIN = 10.0
 # After these, what the models learn next is another thing on either side.
-PARTING = (Kind.WEIGHTS, Kind.TRAINS, Kind.CALLS)
+PARTING = (Kind.RAISES, Kind.WEIGHTS, Kind.TRAINS, Kind.CALLS)
 
 Key = tuple[Any, ...]
 Order = tuple[int, float]
@@ -131,12 +131,14 @@ def tolerance(quantity: Quantity, noise: Noise) -> float:
 def told(quantity: Quantity, apart: float) -> Difference:
     """Return the difference of a quantity, with the numbers that are furthest apart."""
     both = list(zip(quantity.before, quantity.after, strict=False))
-    a, b = max(both, key=lambda pair: size(pair[0] - pair[1]), default=(0.0, 0.0))
+    a, b = max(both, key=lambda pair: distance(*pair), default=(0.0, 0.0))
     return Difference(
         quantity.kind, quantity.subject, quantity.place, f"{a:.6g}", f"{b:.6g}", apart
     )
 
 
-def size(value: float) -> float:
-    """Return the size of a number; of what is none, infinity."""
-    return abs(value) if math.isfinite(value) else math.inf
+def distance(a: float, b: float) -> float:
+    """Return how far apart two numbers are; not-a-number equals itself."""
+    if a == b or (math.isnan(a) and math.isnan(b)):
+        return 0.0
+    return abs(a - b) if math.isfinite(a) and math.isfinite(b) else math.inf

@@ -94,11 +94,14 @@ def place_rest(difference: Difference, found: list[Finding]) -> None:
     """
     if difference.kind in SPREADING:
         for finding in sorted(found, key=lambda finding: finding.first.order):
+            parted = [d for d in finding.differences if d.kind in PARTING]
+            if difference.follows and began(parted, difference):
+                finding.follows.append(difference)
+                return
             started = [d for d in finding.differences if d.kind in SPREADING]
-            if not started or min(d.place.call for d in started) > difference.place.call:
+            if not began(started, difference):
                 continue
-            parted = any(d.kind in PARTING for d in finding.differences)
-            if difference.follows and (parted or not finding.new):
+            if difference.follows and not finding.new:
                 finding.follows.append(difference)
                 return
             if min(d.order for d in started) <= difference.order or not finding.new:
@@ -109,6 +112,11 @@ def place_rest(difference: Difference, found: list[Finding]) -> None:
         same[0].differences.append(difference)
         return
     found.append(Finding((), [difference]))
+
+
+def began(causes: Sequence[Difference], difference: Difference) -> bool:
+    """Whether the first of some differences is in the call of another one, or before it."""
+    return any(cause.place.call <= difference.place.call for cause in causes)
 
 
 def causes_of(

@@ -69,14 +69,15 @@ def quantities(old: Recording, new: Recording) -> Iterator[Quantity]:
         if one.raised or other.raised:
             continue
         yield from of_result(one, other, place)
-        names = matched(one, other)
+        names = matched(one.weights, other.weights)
         yield from of_weights(one.weights, other.weights, names, place, one.model)
     if len(old.calls) != len(new.calls):
         return
     for number, weights in old.final.items():
         if number in new.final:
             place = Place(len(old.calls), END, "", old.models[number])
-            yield from of_weights(weights, new.final[number], {}, place, number)
+            names = matched(weights, new.final[number])
+            yield from of_weights(weights, new.final[number], names, place, number)
 
 
 def of_steps(one: Call, other: Call, place: Place) -> Iterator[Quantity]:

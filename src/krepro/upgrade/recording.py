@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ from krepro.cell.tape import EVENTS, NUMBERS, read_numbers
 class Sketch:
     """What stands for an array: two with one checksum are equal, others differ in ``values``.
 
-    ``values`` are all elements, or a sample at even distances, and in the end their sum.
+    ``values`` are all elements, or a sample at even distances and in the end the mean of all.
     """
 
     shape: tuple[int, ...]
@@ -132,10 +134,9 @@ def read(folder: Path) -> Recording:
     reader = _Reader((folder / NUMBERS).read_bytes())
     for line in (folder / EVENTS).read_text(encoding="utf-8").splitlines():
         try:
-            event = json.loads(line)
-        except ValueError:  # The process was killed while it wrote.
+            reader.hear(json.loads(line))
+        except (ValueError, struct.error):  # The process was killed while it wrote.
             break
-        reader.hear(event)
     return reader.recording
 
 
@@ -205,7 +206,11 @@ class _Reader:
         if "at" not in table:
             return found
         values = read_numbers(self._numbers, table["at"], table["count"])
-        return dataclasses.replace(found, values=(*values, table["sum"]))
+        size = math.prod(found.shape)
+        if size > len(values):
+            # A sum would make whatever differs in one element look small beside it.
+            values = (*values, table["sum"] / size)
+        return dataclasses.replace(found, values=values)
 
     def _value(self, value: Any) -> Any:
         """Return a written value with its sketches read; containers stay containers."""

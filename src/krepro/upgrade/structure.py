@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from krepro.upgrade.align import aligned, matched, place_of, step_pairs
 from krepro.upgrade.difference import Difference, Kind, Place
 from krepro.upgrade.recording import Call, Recording, Sketch, Warned
 
+NO_WARNING = "no warning"
 CHANGING = "weights that change"
 PHASES = {"train": "training steps", "test": "test steps", "epoch": "epochs"}
 STATES = {
@@ -30,10 +32,13 @@ def structural(old: Recording, new: Recording) -> Iterator[Difference]:
     """
     cut_short = False
     last = Place(0)
-    yield from of_warnings(old.warnings, new.warnings, last)
+    # Which call gives a warning first may be another one, and says nothing.
+    both = warnings_of(old) & warnings_of(new)
+    yield from of_warnings(old.warnings, new.warnings, last, both)
     for one, other in aligned(old, new):
         if one and other:
             last = place_of(one, old)
+            yield from of_cut_warnings(one, other, last, both)
             for difference in of_call(one, other, last):
                 cut_short = cut_short or difference.kind is Kind.RAISES
                 yield difference
@@ -51,7 +56,6 @@ def of_call(one: Call, other: Call, place: Place) -> Iterator[Difference]:
     """Yield the differences of structure between two runs of one call."""
     yield from of_exceptions(one, other, place)
     yield from of_arguments(one, other, place)
-    yield from of_warnings(one.warnings, other.warnings, place)
     if one.raised or other.raised:
         return
     yield from of_steps(one, other, place)
@@ -84,20 +88,42 @@ def of_arguments(one: Call, other: Call, place: Place) -> Iterator[Difference]:
             yield Difference(Kind.CALLS, f"argument {name}", place, said[0], said[1])
 
 
+def warnings_of(run: Recording) -> set[tuple[str, str]]:
+    """Return what makes the warnings of a run the same as those of another."""
+    given = [run.warnings, *(call.warnings for call in run.calls)]
+    return {(w.category, wording(w.text)) for warnings in given for w in warnings}
+
+
 def of_warnings(
-    before: Sequence[Warned], after: Sequence[Warned], place: Place
+    before: Sequence[Warned],
+    after: Sequence[Warned],
+    place: Place,
+    both: AbstractSet[tuple[str, str]],
 ) -> Iterator[Difference]:
-    """Yield warnings that only one of two runs gives."""
+    """Yield warnings that only one of two runs gives: none of ``both``."""
     ones, others = (
         {(w.category, wording(w.text)): w for w in warnings} for warnings in (before, after)
     )
     for key in dict.fromkeys((*ones, *others)):
-        if (key in ones) == (key in others):
+        if key in both:
             continue
         warned = ones.get(key) or others[key]
         text = f"{warned.category}: {warned.text}"
-        said = [text if key in given else "no warning" for given in (ones, others)]
+        said = [text if key in given else NO_WARNING for given in (ones, others)]
         yield Difference(Kind.WARNS, key[1], place, said[0], said[1])
+
+
+def of_cut_warnings(
+    one: Call, other: Call, place: Place, both: AbstractSet[tuple[str, str]]
+) -> Iterator[Difference]:
+    """Yield warnings that only one run of a call gives, where one or both did not get to its end.
+
+    What did not get to its end may have come to its warning later.
+    """
+    for difference in of_warnings(one.warnings, other.warnings, place, both):
+        lacking = one if difference.before == NO_WARNING else other
+        if not lacking.raised:
+            yield difference
 
 
 def wording(text: str) -> str:
@@ -150,7 +176,7 @@ def of_results(one: Call, other: Call, place: Place) -> Iterator[Difference]:
 
 def of_weights(one: Call, other: Call, place: Place) -> Iterator[Difference]:
     """Yield differences in which weights would be trained, and in which were changed."""
-    names = matched(one, other)
+    names = matched(one.weights, other.weights)
     if one.trainable is not None and other.trainable is not None:
         renamed = [names.get(name, name) for name in other.trainable]
         yield from of_sets(
@@ -207,7 +233,8 @@ def of_optimizers(one: Call, other: Call, place: Place) -> Iterator[Difference]:
         before, after = (state.get(name) for state in states)
         if before is None or after is None or before == after:
             continue
-        if is_number(before) and is_number(after) and close(before, after):
+        exact = name == "iterations"
+        if not exact and is_number(before) and is_number(after) and close(before, after):
             continue
         yield Difference(Kind.OPTIMIZER, what, place, str(before), str(after))
     slots = [Counter(map(tuple, state.get("slots", ()))) for state in states]
