@@ -94,6 +94,7 @@ def bench(session: nox.Session) -> None:
     session.install("nox")
     session.run("python", "benchmarks/engine.py", *session.posargs)
     session.run("python", "benchmarks/searches.py")
+    session.run("python", "benchmarks/upgrade.py")
 
 
 def real_cells() -> list[nox.param]:

@@ -17,10 +17,11 @@ from typing import Any
 import msgspec
 
 from krepro.cell.recorder import FIT, Tape
+from krepro.cell.script import RAISED, RETURNED
 from krepro.cell.sowing import VALUES
 from krepro.engine import Engine
 from krepro.hunt.prober import Place, Prober
-from krepro.hunt.symptom import Sighting
+from krepro.hunt.symptom import Sighting, untestable
 from krepro.hunt.target import Target
 from krepro.result import write_atomically
 from krepro.upgrade import recording
@@ -28,12 +29,13 @@ from krepro.upgrade.compare import Noise, arranged, compare
 from krepro.upgrade.difference import Difference
 from krepro.upgrade.known import End
 from krepro.upgrade.recording import Recording
+from krepro.verdict import Verdict
 
 SCHEMA = 2
 ENDING = "ending.json"
 # A change of the initial weights that is to rounding what a step is to the next.
 NUDGE = 1e-6
-DEFAULT_TIMEOUT_S = 1800.0
+DEFAULT_TIMEOUT_S = 600.0
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -54,8 +56,8 @@ class Run:
 
     @property
     def ran(self) -> bool:
-        """Whether the script itself began: not where the cell has no environment."""
-        return bool(self.sighting.ending) or bool(self.recording.calls)
+        """Whether the script came to an end of its own, or to a crash: that can be compared."""
+        return bool(self.sighting.ending) or self.sighting.verdict == Verdict.CRASH.value
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,8 @@ class Checker:
                 found = recording.read(place)
             except OSError:
                 found = Recording()
+        if known.ending in (RETURNED, RAISED) and not found.finished:
+            known = untestable(Verdict.ERROR, "its recording is not whole")
         return Run(end, known, found, place)
 
     def _run(self, end: End, purpose: str, first: Run | None, place: Path) -> Sighting:
@@ -215,7 +219,6 @@ class Checker:
             dataclasses.replace(self.target, script=dataclasses.replace(script, tape=tape)),
             self.scratch,
             self.timeout_s,
-            changes={"confirm": False},
         )
         started = time.monotonic()
         self.tell(f"{self.target.name} on {end} ({PURPOSES[purpose]})")

@@ -95,7 +95,7 @@ def of_result(one: Call, other: Call, place: Place) -> Iterator[Quantity]:
     if one.method == "fit":
         return  # Its history is what the logs of its epochs are.
     if one.method in ("train_on_batch", "test_on_batch", "evaluate"):
-        sides = [named(call.result) for call in (one, other)]
+        sides = [named(call) for call in (one, other)]
         for name, value in sides[0].items():
             if name in sides[1]:
                 blank = Quantity(log_kind(name), name, place, one.model)
@@ -108,15 +108,19 @@ def of_result(one: Call, other: Call, place: Place) -> Iterator[Quantity]:
             yield from of_value(blank, a, b)
 
 
-def named(result: Any) -> dict[str, Any]:
-    """Return what a call returned by name: a dict as it is, a list by position, loss first."""
-    if isinstance(result, dict):
-        return result
-    values = list(result) if isinstance(result, (list, tuple)) else [result]
-    return {
-        "loss" if number == 0 else f"value {number}": value
-        for number, value in enumerate(values)
-    }
+def named(call: Call) -> dict[str, Any]:
+    """Return what a call returned by name: that of the log with the same value, if there is one."""
+    if isinstance(call.result, dict):
+        return call.result
+    several = isinstance(call.result, (list, tuple))
+    values = list(call.result) if several else [call.result]
+    logs = dict(call.steps[-1].logs) if call.steps else {}
+    found: dict[str, Any] = {}
+    for number, value in enumerate(values):
+        alike = [name for name, log in logs.items() if log == value and name not in found]
+        name = alike[0] if alike else f"value {number}"
+        found[name if number else "loss"] = value
+    return found
 
 
 def of_value(blank: Quantity, one: Any, other: Any) -> Iterator[Quantity]:

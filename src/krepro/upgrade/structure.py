@@ -66,12 +66,25 @@ def of_call(one: Call, other: Call, place: Place) -> Iterator[Difference]:
 
 
 def of_exceptions(one: Call, other: Call, place: Place) -> Iterator[Difference]:
-    """Yield a difference where one run raises and the other does not, or something else."""
-    raised = [call.raised for call in (one, other)]
-    kinds = [r and (r.type, shape(r.message)) for r in raised]
+    """Yield a difference where one run raises, or dies, and the other does not so."""
+    kinds = [failure_of(call) for call in (one, other)]
     if kinds[0] != kinds[1]:
-        said = [str(r or "no exception") for r in raised]
+        said = [failure_text(call) for call in (one, other)]
         yield Difference(Kind.RAISES, "exception", place, said[0], said[1])
+
+
+def failure_of(call: Call) -> tuple[str, str] | None:
+    """Return what kind of failure ended a call, or None."""
+    if not call.ended:
+        return "", ""
+    return (call.raised.type, shape(call.raised.message)) if call.raised else None
+
+
+def failure_text(call: Call) -> str:
+    """Return how a call ended, in a line."""
+    if not call.ended:
+        return "the script ended in it"
+    return str(call.raised or "no exception")
 
 
 def of_arguments(one: Call, other: Call, place: Place) -> Iterator[Difference]:
@@ -122,7 +135,7 @@ def of_cut_warnings(
     """
     for difference in of_warnings(one.warnings, other.warnings, place, both):
         lacking = one if difference.before == NO_WARNING else other
-        if not lacking.raised:
+        if not failure_of(lacking):
             yield difference
 
 
