@@ -173,9 +173,10 @@ class _Reader:
         self, call: int, seconds: float, steps: Mapping[str, int], **facts: Any
     ) -> None:
         found = self.recording.calls[call]
-        found.ended, found.seconds, found.counts = True, seconds, steps
-        found.result = self._value(facts.get("result"))
+        # First what may be cut short: a call that has not ended whole has not ended.
         found.weights = self._sketches(facts.get("weights"))
+        found.result = self._value(facts.get("result"))
+        found.ended, found.seconds, found.counts = True, seconds, steps
         found.optimizer = facts.get("optimizer")
         found.made = facts.get("made")
         if "changed" in facts:
