@@ -56,7 +56,7 @@ def of_call(one: Call, other: Call, place: Place) -> Iterator[Difference]:
     """Yield the differences of structure between two runs of one call."""
     yield from of_exceptions(one, other, place)
     yield from of_arguments(one, other, place)
-    if one.raised or other.raised:
+    if failure_of(one) or failure_of(other):
         return
     yield from of_steps(one, other, place)
     yield from of_names(one, other, place)
