@@ -22,6 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from krepro.cell import jitter
 from krepro.cell.observe import Observer
 from krepro.cell.sowing import SEED, VALUES, Sower, seed_everything
 from krepro.cell.tape import Writer, describe
@@ -55,7 +56,8 @@ class Tape:
     """How a run is to be recorded.
 
     ``initial`` are the initial values that another run kept (None: this run keeps its own),
-    ``nudge`` a relative change to them; ``steps`` ends training after so many steps (0: never);
+    ``nudge`` a relative change to them, and rounding
+    errors in each step; ``steps`` ends training after so many steps (0: never);
     ``steady`` has ``fit`` take samples in their order, as with ``shuffle=False``, and seeds
     torch, whose layers draw from one generator, before each step.
     """
@@ -136,6 +138,8 @@ class Recorder:
             self._observe(lists.CallbackList, name, phase)
         if self.tape.steady and "torch" in sys.modules:
             self._seed_steps(lists.CallbackList)
+        if self.tape.nudge:
+            jitter.install()
         base: Any = importlib.import_module("keras.src.optimizers.base_optimizer")
         base.BaseOptimizer.apply = self._recorded_apply(base.BaseOptimizer.apply)
         self._hear_warnings()

@@ -19,8 +19,12 @@ from krepro.upgrade.structure import structural
 
 # A difference up to here is rounding, unless a type rounds more.
 ROUNDING_OTHERWISE = 2e-5
+# What some samples make of a metric that counts them.
+SAMPLES = 0.02
 # How much more than the control runs differ is still noise.
 MARGIN = 10.0
+# Where a run went.
+GOING = (Kind.STEPS, Kind.CALLS)
 # After these, what the models learn next is another thing on either side.
 PARTING = (Kind.RAISES, Kind.WEIGHTS, Kind.TRAINS, Kind.CALLS)
 
@@ -32,8 +36,8 @@ Order = tuple[int, float]
 class Noise:
     """What differs between runs of the script on one side: nothing that an upgrade does.
 
-    ``structure`` are the differences of structure; ``values`` the deviations by quantity, over
-    time, growing.
+    ``structure`` are the differences of structure; ``values`` the deviations by what has one
+    noise, over time, growing.
     """
 
     structure: set[Key] = field(default_factory=set)
@@ -44,20 +48,35 @@ class Noise:
         """The largest deviation that was seen."""
         return max((series[-1][1] for series in self.values.values()), default=0.0)
 
-    def add(self, one: Recording, other: Recording) -> None:
-        """Learn from two runs on one side."""
+    def add(self, one: Recording, other: Recording, *, jittered: bool = False) -> None:
+        """Learn from two runs on one side.
+
+        Args:
+            one: a run.
+            other: another.
+            jittered: it had rounding errors of its own, which can move weights that nothing
+                else moves: of its structure, only where it went counts.
+        """
         for difference in structural(one, other):
-            self.structure.add(mark(difference))
+            if not jittered or difference.kind in GOING:
+                self.structure.add(mark(difference))
         for quantity in quantities(one, other):
             apart = quantity.deviation
             if apart:
-                grow(self.values.setdefault(quantity.key, []), quantity.place.order, apart)
+                grow(self.values.setdefault(pool(quantity), []), quantity.place.order, apart)
 
     def of(self, quantity: Quantity) -> float:
         """Return how far a quantity had deviated by its own, at the latest at this place."""
-        series = self.values.get(quantity.key, [])
+        series = self.values.get(pool(quantity), [])
         position = bisect_right(series, quantity.place.order, key=lambda entry: entry[0])
         return series[position - 1][1] if position else 0.0
+
+
+def pool(quantity: Quantity) -> Key:
+    """Return the quantities whose noise is one: each weight for itself, the logs of a model."""
+    if quantity.kind is Kind.WEIGHTS:
+        return quantity.kind, quantity.model, quantity.subject
+    return quantity.kind, quantity.model
 
 
 def grow(series: list[tuple[Order, float]], order: Order, value: float) -> None:
@@ -96,10 +115,13 @@ def compare(old: Recording, new: Recording, noise: Noise | None = None) -> list[
         key = mark(difference)
         if key not in noise.structure:
             add(found, key, difference)
+    drifted = False
     for quantity in quantities(old, new):
         apart = quantity.deviation
-        if apart > tolerance(quantity, noise):
+        if apart > tolerance(quantity, noise, drifted=drifted):
             add(found, quantity.key, told(quantity, apart))
+        elif apart:
+            drifted = True
     return arranged(found.values())
 
 
@@ -122,9 +144,18 @@ def add(found: dict[Key, Difference], key: Key, new: Difference) -> None:
         known.size = max(known.size, new.size)
 
 
-def tolerance(quantity: Quantity, noise: Noise) -> float:
-    """Return how far apart the values of a quantity may be."""
+def tolerance(quantity: Quantity, noise: Noise, *, drifted: bool = False) -> float:
+    """Return how far apart the values of a quantity may be.
+
+    Args:
+        quantity: what is measured.
+        noise: what runs on one side differ in.
+        drifted: the runs have come apart by rounding. A metric that counts, such as accuracy,
+            then changes by whole samples.
+    """
     rounding = ROUNDING.get(quantity.dtype, ROUNDING_OTHERWISE)
+    if drifted and quantity.kind is Kind.METRICS:
+        rounding = max(rounding, SAMPLES)
     return rounding + MARGIN * noise.of(quantity)
 
 

@@ -65,7 +65,8 @@ class DifferenceProber(Prober):
         old = End(self.release, stack)
         one, other = (checker.record(end, "steady", first) for end in (old, here))
         noise = Noise()
-        noise.add(one.recording, checker.record(old, "nudged", first).recording)
+        nudged = checker.record(old, "nudged", first)
+        noise.add(one.recording, nudged.recording, jittered=True)
         return compare(one.recording, other.recording, noise)
 
     def _checker(self) -> Checker:
