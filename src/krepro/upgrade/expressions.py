@@ -29,8 +29,8 @@ from krepro.upgrade.values import (
 )
 from krepro.upgrade.world import World, either
 
-# Calls within calls, and the steps that one file may cost: beyond these, nothing is followed.
-DEEPEST, MOST_STEPS = 14, 60_000
+# Calls within calls; beyond this, nothing is followed.
+DEEPEST = 14
 # Runs of one function within each other.
 MOST_NESTED = 2
 
@@ -45,7 +45,7 @@ class Expressions(World):
     def eval(self, node: ast.expr) -> Value:
         """Return what an expression is, and tell of what it does."""
         self.steps += 1
-        if self.steps > MOST_STEPS:
+        if self.steps > self.most_steps:
             raise Enough
         handler = self.EXPRESSIONS.get(type(node))
         if handler is not None:
@@ -153,7 +153,7 @@ class Expressions(World):
             self.arms = before
         if frame.left:
             self.settle([*frame.left, {}] if ending != "raise" else frame.left)
-        if yields(function.node):
+        if "yield" in function.module.text and yields(function.node):
             return Foreign(facts.GENERATOR)
         if ending is None:
             frame.results.append(NONE)
@@ -230,7 +230,7 @@ class Expressions(World):
             owner if isinstance(owner, UserClass) else None,
             defaults,
         )
-        self.created.append(function)
+        self.created[frame.module].append(function)
         return function
 
     def _of_list(self, node: ast.List | ast.Tuple | ast.Set) -> Value:

@@ -181,7 +181,7 @@ def literal_class(value: Value) -> str:
 
 def object_is(value: Object, path: str) -> bool | None:
     """Return whether an object is of a class; None: it may be of one derived from its own."""
-    names = tuple(lineage(value))
+    names = api.ancestors(value.cls) if value.user is None else tuple(lineage(value))
     if path in names:
         return True
     narrower = value.told and api.is_keras(path) and value.cls in api.ancestors(path)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any, ClassVar
 
 from krepro.upgrade import api, calls, facts, keras_objects, values
@@ -54,8 +55,8 @@ from krepro.upgrade.values import (
     Mapping as Dict,
 )
 
-# Ways to put the steps of a trigger together that are tried at one place.
-MOST_WAYS = 400
+# Earlier steps that are looked at to put a trigger together at one place.
+MOST_TRIES = 3_000
 
 
 class Sureness(StrEnum):
@@ -96,65 +97,86 @@ class Match:
     steps: tuple[Place, ...]
 
 
+Key = tuple[str, str]
+
+
 class Matcher:
     """Listens to what programs do and keeps the triggers that hold."""
 
     def __init__(self, triggers: Iterable[Trigger]) -> None:
-        """Index triggers by what their last step is."""
-        self.last: dict[tuple[str, str], list[Trigger]] = defaultdict(list)
-        self.wanted: set[tuple[str, str]] = set()
-        self.events: dict[tuple[str, str], list[Event]] = defaultdict(list)
+        """Index triggers by their steps."""
+        self.needing: dict[Key, list[Trigger]] = defaultdict(list)
+        self.wanted: set[Key] = set()
+        # One for each step that several triggers end with.
+        self.steps: dict[str, Step] = {}
         self.found: dict[tuple[Trigger, Place], Match] = {}
         for trigger in triggers:
-            for pattern in trigger.code:
-                self.wanted |= {(step.kind, step.name) for step in pattern.steps}
-            for step in trigger.code[-1].steps:
-                self.last[step.kind, step.name].append(trigger)
+            for key in dict.fromkeys(k for p in trigger.code for k in keys_of_pattern(p)):
+                self.needing[key].append(trigger)
+                self.wanted.add(key)
+        self.forget()
 
     def forget(self) -> None:
         """Forget the steps of a program, keeping what was found."""
-        self.events.clear()
+        self.events: dict[Key, list[Event]] = {}
+        # The triggers whose steps were all seen, by their last ones.
+        self.ready: dict[Key, dict[Step, dict[Trigger, None]]] = defaultdict(dict)
+        self.tries = 0
 
     def listen(self, event: Event) -> None:
         """Take note of a step; see which triggers it completes."""
+        truths: Truths | None = None
         for key in keys_of(event):
             if key not in self.wanted:
                 continue
+            if key not in self.events:
+                self.events[key] = []
+                self.get_ready(key)
             self.events[key].append(event)
-            for trigger in self.last.get(key, ()):
-                self.try_at(trigger, event, key)
+            for step, triggers in self.ready.get(key, {}).items():
+                ways = list(match_step(step, event, Way()))
+                if ways:
+                    truths = truths or Truths(event)
+                    for trigger in triggers:
+                        self.try_at(trigger, truths, ways)
 
-    def try_at(self, trigger: Trigger, event: Event, key: tuple[str, str]) -> None:
+    def get_ready(self, key: Key) -> None:
+        """Take up the triggers whose steps were all seen, now that this one was."""
+        for trigger in self.needing[key]:
+            seen = all(
+                pattern.negated or any(k in self.events for k in keys_of_pattern(pattern))
+                for pattern in trigger.code
+            )
+            for last in trigger.code[-1].steps if seen else ():
+                step = self.steps.setdefault(last.text, last)
+                self.ready[last.kind, last.name].setdefault(step, {})[trigger] = None
+
+    def try_at(self, trigger: Trigger, truths: Truths, ways: list[Way]) -> None:
         """Note a trigger if an event completes it."""
-        known = self.found.get((trigger, event.place))
+        place = truths.event.place
+        known = self.found.get((trigger, place))
         if known is not None and known.sureness is Sureness.CERTAIN:
             return
-        for number, (way, steps) in enumerate(self.ways(trigger, event, key)):
-            truths = [truth_of(condition, way, event) for condition in trigger.where]
-            if False not in truths:
-                sure = not way.doubt and None not in truths
-                places = tuple(step.place for step in steps)
-                if sure or known is None:
-                    known = Match(
-                        trigger,
-                        event.place,
-                        Sureness.CERTAIN if sure else Sureness.POSSIBLE,
-                        places,
-                    )
-                    self.found[trigger, event.place] = known
-                if sure:
-                    return
-            if number > MOST_WAYS:
+        self.tries = 0
+        for way, steps in self.ways(trigger, truths, ways):
+            answers = [truths.of(condition, way) for condition in trigger.where]
+            if False in answers:
+                continue
+            sure = not way.doubt and None not in answers
+            if sure or known is None:
+                sureness = Sureness.CERTAIN if sure else Sureness.POSSIBLE
+                known = Match(trigger, place, sureness, tuple(s.place for s in steps))
+                self.found[trigger, place] = known
+            if sure:
                 return
 
     def ways(
-        self, trigger: Trigger, event: Event, key: tuple[str, str]
+        self, trigger: Trigger, truths: Truths, last: list[Way]
     ) -> Iterator[tuple[Way, tuple[Event, ...]]]:
         """Yield the ways in which the steps up to an event are those of a trigger."""
-        for step in trigger.code[-1].steps:
-            if (step.kind, step.name) == key:
-                for way in match_step(step, event, Way()):
-                    yield from self.before(trigger.code[:-1], (event,), way)
+        for way in last:
+            if not truths.refute(trigger, way):
+                yield from self.before(trigger.code[:-1], (truths.event,), way)
 
     def before(
         self, code: tuple[Pattern, ...], steps: tuple[Event, ...], way: Way
@@ -179,6 +201,9 @@ class Matcher:
         """Yield earlier events of the kind of a pattern, the latest first."""
         for step in pattern.steps:
             for event in reversed(self.events.get((step.kind, step.name), ())):
+                self.tries += 1
+                if self.tries > MOST_TRIES:
+                    return
                 if event.number < steps[0].number and all(
                     together(event.arms, later.arms) for later in steps
                 ):
@@ -201,6 +226,36 @@ class Matcher:
                 ):
                     return True
         return False
+
+
+class Truths:
+    """The answers to conditions at one event, each asked once."""
+
+    def __init__(self, event: Event) -> None:
+        """Start with nothing asked."""
+        self.event = event
+        self.asker = Asker(event)
+        self.known: dict[tuple[str, tuple[int, ...]], bool | None] = {}
+
+    def of(self, condition: Condition, way: Way) -> bool | None:
+        """Return whether a condition holds; None: the program's text does not tell."""
+        key = (condition.text, tuple(id(way.bound[name]) for name in condition.variables))
+        if key not in self.known:
+            self.known[key] = facts.truth(self.asker.ask(condition.tree, way.bound))
+        return self.known[key]
+
+    def refute(self, trigger: Trigger, way: Way) -> bool:
+        """Whether a condition is known to fail by what is bound so far."""
+        return any(
+            condition.variables <= way.bound.keys() and self.of(condition, way) is False
+            for condition in trigger.where
+        )
+
+
+@cache
+def keys_of_pattern(pattern: Pattern) -> tuple[Key, ...]:
+    """Return under which names the steps of a pattern are known."""
+    return tuple((step.kind, step.name) for step in pattern.steps)
 
 
 def keys_of(event: Event) -> Iterator[tuple[str, str]]:
@@ -452,11 +507,6 @@ class NotGiven(Value):
 
 NOT_GIVEN = NotGiven()
 UNKNOWN = Unknown()
-
-
-def truth_of(condition: Condition, way: Way, event: Event) -> bool | None:
-    """Return whether a condition holds at an event; None: the program's text does not tell."""
-    return facts.truth(Asker(event).ask(condition.tree, way.bound))
 
 
 class Asker:

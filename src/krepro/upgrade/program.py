@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import os
 import re
 import tokenize
 import warnings
@@ -239,7 +240,9 @@ class Library:
         self.roots = [folder for root in roots for folder in (root, root / "src")]
         self.files: dict[Path, File | None] = {}
         self.unreadable: dict[Path, Unreadable] = {}
-        self._kinds: dict[Path, tuple[bool, bool]] = {}
+        # Those that were too much to be walked through to their end.
+        self.cut: set[str] = set()
+        self._names: dict[Path, dict[str, bool]] = {}
 
     def file(self, path: Path) -> File | None:
         """Return a file, or None where it is no program."""
@@ -273,6 +276,9 @@ class Library:
             return None
         searched = [importer.parent, top_of(importer.parent, self.is_file), *self.roots]
         for root in dict.fromkeys(searched):
+            held = self.names(root)
+            if parts[0] not in held and f"{parts[0]}.py" not in held:
+                continue
             found = self.inside(root, parts)
             if found is not None and found != importer:
                 return found
@@ -295,21 +301,22 @@ class Library:
         return folder if self.is_folder(folder) else None
 
     def is_file(self, path: Path) -> bool:
-        """Whether a path is a file; asked once."""
-        return self.kind(path)[0]
+        """Whether a path is a file; each folder is listed once."""
+        return self.names(path.parent).get(path.name) is True
 
     def is_folder(self, path: Path) -> bool:
-        """Whether a path is a folder; asked once."""
-        return self.kind(path)[1]
+        """Whether a path is a folder; each folder is listed once."""
+        return self.names(path.parent).get(path.name) is False
 
-    def kind(self, path: Path) -> tuple[bool, bool]:
-        """Return whether a path is a file, and whether it is a folder."""
-        if path not in self._kinds:
+    def names(self, folder: Path) -> dict[str, bool]:
+        """Return what is in a folder, and of each whether it is a file."""
+        if folder not in self._names:
             try:
-                self._kinds[path] = (path.is_file(), path.is_dir())
+                with os.scandir(folder) as entries:
+                    self._names[folder] = {e.name: e.is_file() for e in entries}
             except OSError:
-                self._kinds[path] = (False, False)
-        return self._kinds[path]
+                self._names[folder] = {}
+        return self._names[folder]
 
     def imports(self, path: Path) -> list[Path]:
         """Return the files of the user's own that a file may import."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import gc
 import textwrap
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -100,6 +103,19 @@ def scan(paths: Iterable[Path], repros: Sequence[Repro]) -> Scan:
     return scan_with(paths, repros, all_triggers(repros))
 
 
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Keep the garbage collector from going through syntax trees again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@without_collection()
 def scan_with(
     paths: Iterable[Path], repros: Sequence[Repro], triggers: Sequence[Trigger]
 ) -> Scan:
@@ -111,11 +127,13 @@ def scan_with(
     given = list(paths)
     files = files_of(given)
     library = Library(dict.fromkeys(p if p.is_dir() else p.parent for p in given))
+    matcher = Matcher(triggers)
     matches: dict[tuple[str, Place], Match] = {}
     for group in program.groups(files, library):
-        for match in look_at(group, library, triggers):
-            key = (match.trigger.repro, match.place)
-            matches[key] = surer(matches.get(key), match)
+        look_at(group, library, matcher)
+    for match in matcher.found.values():
+        key = (match.trigger.repro, match.place)
+        matches[key] = surer(matches.get(key), match)
     titles = {repro.id: repro.title for repro in repros}
     hits = [as_hit(match, library, titles) for match in matches.values()]
     wanted = set(files)
@@ -188,7 +206,8 @@ class Walk:
         tree = self.library.tree(path) if self.library.is_file(path) else None
         # What has no file of its own is as if it had an empty one.
         place = path if self.library.is_file(path) else path / "__init__.py"
-        return Module(str(place), Scope(Names()), tree)
+        file = self.library.files.get(path)
+        return Module(str(place), Scope(Names()), tree, file.text if file else "")
 
     def start(self, path: Path, number: int) -> None:
         """Walk through a file as Python does when it is run."""
@@ -197,17 +216,15 @@ class Walk:
             self.interpreter.run(self.modules[path], ((-1, number),))
 
 
-def look_at(
-    group: Sequence[Path], library: Library, triggers: Sequence[Trigger]
-) -> Iterator[Match]:
-    """Yield the triggers that hold in files that import each other."""
-    matcher = Matcher(triggers)
+def look_at(group: Sequence[Path], library: Library, matcher: Matcher) -> None:
+    """Walk through files that import each other."""
+    matcher.forget()
     walk = Walk(library, matcher)
     for number, path in enumerate(group):
         walk.start(path, number)
     for number, path in enumerate(group):
         walk.interpreter.look_at_uncalled(walk.modules[path], ((-1, number),))
-    yield from matcher.found.values()
+    library.cut |= walk.interpreter.cut
 
 
 # --- places -------------------------------------------------------------------------------
@@ -263,6 +280,8 @@ def unread(files: Iterable[Path], library: Library) -> Iterator[Note]:
         error = library.unreadable.get(path)
         if error is not None:
             yield Note(Spot(path, error.line, 1, error.line, 1), str(error))
+        if str(path) in library.cut:
+            yield Note(Spot(path, 1, 1, 1, 1), "is long: only a part of it was looked at")
         file = library.files.get(path)
         for cell, line, message in file.broken if file else ():
             yield Note(Spot(path, line, 1, line, 1, cell), message)
@@ -277,11 +296,14 @@ def apply_ignores(
     """Return the hits with those silenced that a comment silences, and what no comment was for."""
     notes: list[Note] = []
     silenced: set[Hit] = set()
+    by_path: dict[Path, list[Hit]] = defaultdict(list)
+    for hit in hits:
+        by_path[hit.spot.path].append(hit)
     for path in files:
         file = library.files.get(path)
         if file is None:
             continue
-        own = [hit for hit in hits if hit.spot.path == path]
+        own = by_path[path]
         for line, ids in file.ignores():
             spot = in_cell(file, Spot(path, line, 1, line, 1))
             here = [

@@ -10,13 +10,16 @@ method called, an attribute read or set), while the values are as they are at th
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Many
+from functools import partial
 from typing import Any, ClassVar
 
 from krepro.upgrade import api, calls, facts
 from krepro.upgrade.events import Arguments, Arms, Ending, Enough, Frame, Names
-from krepro.upgrade.expressions import MOST_STEPS, Expressions
+from krepro.upgrade.expressions import Expressions
 from krepro.upgrade.values import (
     NONE,
     Foreign,
@@ -33,6 +36,9 @@ from krepro.upgrade.values import (
 )
 from krepro.upgrade.world import is_list
 
+# The steps that a file's own lines may cost, all that nothing calls in it, and each of these.
+MOST_STEPS, MOST_UNCALLED = 60_000, 15_000
+
 
 class Interpreter(Expressions):
     """Walks through modules and tells of what they do."""
@@ -42,40 +48,55 @@ class Interpreter(Expressions):
         if module.tree is None:
             return
         body = module.tree.body
-        self.apart(module, arms, lambda: self.block(body))
+        self.apart(module, arms, lambda: self.block(body), MOST_STEPS)
 
-    def apart(self, module: Module, arms: Arms, action: Callable[[], Any]) -> None:
-        """Do something in a module's name, at its own cost."""
-        held = (self.steps, self.arms, self.frames, self.journals, self.hooks, self.sure)
-        self.steps, self.arms, self.frames = 0, arms, [Frame(module, module.scope)]
-        self.journals, self.hooks, self.sure = [], (), True
+    def apart(
+        self, module: Module, arms: Arms, action: Callable[[], Any], most_steps: int
+    ) -> int:
+        """Do something in a module's name; return at how many steps, at most so many."""
+        held = (self.steps, self.most_steps, self.arms, self.frames, self.journals)
+        outer = self.hooks, self.sure
+        self.steps, self.most_steps, self.arms = 0, most_steps, arms
+        self.frames, self.journals = [Frame(module, module.scope)], []
+        self.hooks, self.sure = (), True
         try:
             action()
         except (Enough, RecursionError):
             self.cut.add(module.path)
         finally:
-            self.steps, self.arms, self.frames, self.journals, self.hooks, self.sure = held
+            taken = self.steps
+            self.steps, self.most_steps, self.arms, self.frames, self.journals = held
+            self.hooks, self.sure = outer
+        return taken
 
     def look_at_uncalled(self, module: Module, arms: Arms = ()) -> None:
         """Call once, with unknown arguments, what no line of the program called.
 
         What nothing mentions comes first: it may call the others, and with what is known.
         """
-        for cls in [c for c in self.classes if c.module is module]:
+        left = MOST_STEPS
+        for action, node in self.uncalled(module):
+            if left <= 0:
+                self.cut.add(module.path)
+                return
+            own = self.root(node, arms)
+            left -= self.apart(module, own, action, min(left, MOST_UNCALLED))
+
+    def uncalled(self, module: Module) -> Iterator[tuple[Callable[[], Any], ast.AST]]:
+        """Yield how to call what was not called so far, and what it belongs to."""
+        for cls in self.classes[module]:
             if cls.node not in self.instances:
-                own = self.root(cls.node, arms)
-                self.apart(module, own, lambda c=cls: self.build_unknown(c))  # type: ignore[misc]
-        mentioned = mentions(module.tree) if module.tree else set()
+                yield partial(self.build_unknown, cls), cls.node
+        mentioned = mentioned_twice(module.text)
         for last in (False, True):
-            number = 0
-            while number < len(self.created):
-                function = self.created[number]
-                number += 1
-                if function.module is not module or function.node in self.called:
-                    continue
-                if last or (function.name and function.name not in mentioned):
-                    own = self.root((function.owner or function).node, arms)
-                    self.apart(module, own, lambda f=function: self.call_unknown(f))  # type: ignore[misc]
+            # Calling one may make others.
+            for function in self.created[module]:
+                alone = function.name and function.name not in mentioned
+                if function.node not in self.called and (last or alone):
+                    yield (
+                        partial(self.call_unknown, function),
+                        (function.owner or function).node,
+                    )
 
     def root(self, node: ast.AST, arms: Arms) -> Arms:
         """Return the way to something that nothing calls: apart from other such things."""
@@ -96,7 +117,7 @@ class Interpreter(Expressions):
         """Walk through statements; return how they end before their end, if they do."""
         for statement in body:
             self.steps += 1
-            if self.steps > MOST_STEPS:
+            if self.steps > self.most_steps:
                 raise Enough
             handler = self.STATEMENTS.get(type(statement))
             if handler is None:
@@ -265,7 +286,7 @@ class Interpreter(Expressions):
             self.block(node.body)
         finally:
             self.frames.pop()
-        self.classes.append(cls)
+        self.classes[cls.module].append(cls)
         self.bind(node.name, cls)
         return None
 
@@ -360,12 +381,6 @@ def as_load(target: ast.expr) -> ast.expr:
     return target
 
 
-def mentions(tree: ast.Module) -> set[str]:
-    """Return the names that a module's text uses."""
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            found.add(node.id)
-        elif isinstance(node, ast.Attribute):
-            found.add(node.attr)
-    return found
+def mentioned_twice(text: str) -> set[str]:
+    """Return the words that a text has more than once: what is defined and used."""
+    return {word for word, count in Counter(re.findall(r"\w+", text)).items() if count > 1}

@@ -11,6 +11,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any, ClassVar
 
 from krepro.repro import Repro, ReproError
@@ -156,6 +157,12 @@ class Thing:
     arguments: Mapping[str, ValuePattern] | None = None
 
 
+@cache
+def kind_of(name: str) -> str | None:
+    """Return the class of Keras that a variable of a name is of, if any."""
+    return KINDS[name.partition("_")[0]]
+
+
 @dataclass(frozen=True)
 class Variable:
     """A variable: the same object wherever it stands."""
@@ -165,7 +172,7 @@ class Variable:
     @property
     def kind(self) -> str | None:
         """The class of Keras it has to be of, if any."""
-        return KINDS[self.name.partition("_")[0]]
+        return kind_of(self.name)
 
 
 @dataclass(frozen=True)
@@ -195,17 +202,24 @@ ValuePattern = (
 # --- steps --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
-    """One step of a program: ``kind`` and ``name`` as those of ``source.Event``."""
+    """One step of a program: ``kind`` and ``name`` as those of ``events.Event``."""
 
     kind: str
     name: str
     receiver: Variable | None
     arguments: Mapping[str, ValuePattern]
 
+    @cached_property
+    def text(self) -> str:
+        """The step in full: the same for the same step of another trigger."""
+        return repr(
+            (self.kind, self.name, self.receiver, sorted(self.arguments.items(), key=str))
+        )
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Pattern:
     """One item of ``code``: any of several steps, or (``negated``) none of them."""
 
@@ -216,10 +230,11 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Condition:
-    """One item of ``where``."""
+    """One item of ``where``; ``variables`` are those of ``code`` that it asks about."""
 
     tree: ast.expr
     text: str
+    variables: frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -567,7 +582,8 @@ class Reader:
         tree = self.parsed(text, "eval")
         assert isinstance(tree, ast.Expression)
         self.check(tree.body, frozenset(self.bound), text)
-        return Condition(tree.body, text)
+        names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+        return Condition(tree.body, text, frozenset(names & self.bound))
 
     def check(self, node: ast.expr, known: frozenset[str], text: str) -> None:
         """Refuse what ``where`` has no word for."""

@@ -119,6 +119,7 @@ class Module(Value):
     path: str
     scope: Scope
     tree: ast.Module | None = None
+    text: str = ""
 
 
 @dataclass(eq=False, slots=True)

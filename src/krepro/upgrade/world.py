@@ -7,6 +7,7 @@ goes through ``World.write``: so a branch can be taken back, and two ways be joi
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as Many
 from contextlib import contextmanager
@@ -60,14 +61,14 @@ class World:
         self.frames: list[Frame] = []
         self.arms: Arms = ()
         self.journals: list[list[tuple[dict[str, Any], str, Any]]] = []
-        self.created: list[Function] = []
-        self.classes: list[UserClass] = []
+        self.created: dict[Module, list[Function]] = defaultdict(list)
+        self.classes: dict[Module, list[UserClass]] = defaultdict(list)
         self.called: set[ast.AST] = set()
         self.instances: dict[ast.AST, Object] = {}
         # Files that cost too much to be walked through to their end.
         self.cut: set[str] = set()
         self.roots: dict[ast.AST, int] = {}
-        self.steps = 0
+        self.steps = self.most_steps = 0
         self.sure = True
         self.hooks: tuple[str, ...] = ()
         self._count = 0
