@@ -559,6 +559,26 @@ def test_the_other_way_round_before_is_after(name: str) -> None:
     ]
 
 
+def test_values_are_known_by_position_only_among_as_many() -> None:
+    found = compare(
+        changed(setter(4, result=[0.125, 0.5])), changed(setter(4, result=[0.25, 0.75, 0.5]))
+    )
+    assert [(d.kind, d.subject) for d in found] == [
+        (Kind.STRUCTURE, "what is returned"),
+        (Kind.LOSS, "loss"),
+    ]
+
+
+def test_values_are_known_by_the_logs_that_are_the_same() -> None:
+    def evaluated(*names: str) -> Recording:
+        values = {name: float(len(name)) for name in names}
+        step = Step("test", 1, values, when=1)
+        return changed(setter(2, steps=[step], result=list(values.values())))
+
+    found = compare(evaluated("loss", "accuracy"), evaluated("loss", "a_loss", "accuracy"))
+    assert {d.kind for d in found} == {Kind.NAMES, Kind.STRUCTURE}
+
+
 def test_structure_comes_before_values_in_one_place() -> None:
     change = all_of(
         setter(4, weights={**weights(), BIAS: sketch(0.0, 9.0)}),

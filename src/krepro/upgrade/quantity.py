@@ -96,8 +96,11 @@ def of_result(one: Call, other: Call, place: Place) -> Iterator[Quantity]:
         return  # Its history is what the logs of its epochs are.
     if one.method in ("train_on_batch", "test_on_batch", "evaluate"):
         sides = [named(call) for call in (one, other)]
+        lengths = [len(side) for side in sides]
         for name, value in sides[0].items():
-            if name in sides[1]:
+            # By its position a value is known only where there are as many.
+            placed = name.startswith("value ") and lengths[0] != lengths[1]
+            if name in sides[1] and not placed:
                 blank = Quantity(log_kind(name), name, place, one.model)
                 yield from of_value(blank, value, sides[1][name])
         return
