@@ -153,7 +153,7 @@ class Expressions(World):
             self.arms = before
         if frame.left:
             self.settle([*frame.left, {}] if ending != "raise" else frame.left)
-        if "yield" in function.module.text and yields(function.node):
+        if may_yield(function) and yields(function.node):
             return Foreign(facts.GENERATOR)
         if ending is None:
             frame.results.append(NONE)
@@ -494,6 +494,21 @@ def foreign_root(path: str) -> bool:
     """Whether a dotted name is of a package whose objects are never Keras' own."""
     root = path.partition(".")[0]
     return root in facts.FOREIGN or root == "builtins"
+
+
+@lru_cache(maxsize=64)
+def yield_lines(module: Module) -> tuple[int, ...]:
+    """Return the lines of a module that have the word, most modules none."""
+    if "yield" not in module.text:
+        return ()
+    lines = enumerate(module.text.splitlines(), 1)
+    return tuple(number for number, line in lines if "yield" in line)
+
+
+def may_yield(function: Function) -> bool:
+    """Whether the word is in a function at all: quick, since most have none."""
+    first, last = function.node.lineno, function.node.end_lineno or function.node.lineno
+    return any(first <= line <= last for line in yield_lines(function.module))
 
 
 @lru_cache(maxsize=4096)

@@ -107,6 +107,7 @@ class Matcher:
         """Index triggers by their steps."""
         self.needing: dict[Key, list[Trigger]] = defaultdict(list)
         self.wanted: set[Key] = set()
+        self.asked: dict[Key, bool] = {}
         # One for each step that several triggers end with.
         self.steps: dict[str, Step] = {}
         self.found: dict[tuple[Trigger, Place], Match] = {}
@@ -122,6 +123,14 @@ class Matcher:
         # The triggers whose steps were all seen, by their last ones.
         self.ready: dict[Key, dict[Step, dict[Trigger, None]]] = defaultdict(dict)
         self.tries = 0
+
+    def wants(self, kind: str, name: str) -> bool:
+        """Whether any trigger asks about such steps."""
+        key = (kind, name)
+        if key not in self.asked:
+            names = api.ancestors(name) if kind == "new" else (name,)
+            self.asked[key] = any((kind, each) in self.wanted for each in names)
+        return self.asked[key]
 
     def listen(self, event: Event) -> None:
         """Take note of a step; see which triggers it completes."""

@@ -178,7 +178,7 @@ class Walk:
     def __init__(self, library: Library, matcher: Matcher) -> None:
         """Start with nothing loaded."""
         self.library = library
-        self.interpreter = Interpreter(self.find, matcher.listen)
+        self.interpreter = Interpreter(self.find, matcher.listen, matcher.wants)
         self.modules: dict[Path, Module] = {}
 
     def find(self, name: str, level: int, importer: Module) -> Module | None:

@@ -52,11 +52,18 @@ class World:
     Args:
         find: returns a module of the user's own by name, level and importing module.
         listen: is told of every step.
+        wants: whether it is to be told of steps of a kind and a name.
     """
 
-    def __init__(self, find: Importer, listen: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        find: Importer,
+        listen: Callable[[Event], None],
+        wants: Callable[[str, str], bool] = lambda _kind, _name: True,
+    ) -> None:
         """Start with nothing known."""
         self.find = find
+        self.wants = wants
         self.listen = listen
         self.frames: list[Frame] = []
         self.arms: Arms = ()
@@ -87,6 +94,8 @@ class World:
         module: Module | None = None,
     ) -> None:
         """Tell the listener of a step: in the module that is running, or in another."""
+        if not self.wants(kind, name):
+            return
         self._count += 1
         self.listen(
             Event(
