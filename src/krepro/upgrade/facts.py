@@ -322,7 +322,9 @@ def layers(model: Value) -> tuple[list[Value], bool]:
     if model.user is not None:
         return attached(model), False
     inner = argument(model, "layer")
-    return ([inner], True) if isinstance(inner, Object) else ([], False)
+    if isinstance(inner, Object):
+        return [inner], True
+    return [], not model.told and not is_instance(model, api.MODEL)
 
 
 def attached(model: Object) -> list[Value]:
@@ -333,12 +335,20 @@ def attached(model: Object) -> list[Value]:
     return [v for v in held if isinstance(v, Object) and is_instance(v, api.LAYER)]
 
 
-def all_layers(model: Value, depth: int = 8) -> tuple[list[Value], bool]:
-    """Return the layers of a model at all depths, and whether these are all."""
+def all_layers(
+    model: Value, depth: int = 8, *, made: bool = False
+) -> tuple[list[Value], bool]:
+    """Return the layers of a model at all depths, and whether these are all.
+
+    ``made``: all that the program can have made itself, so that what is in a model of
+    ``keras.applications``, or in one that was loaded, does not matter.
+    """
     found, complete = layers(model)
+    if made and isinstance(model, Object) and model.told and model.user is None:
+        complete = True
     for each in tuple(found):
         if depth and isinstance(each, Object) and holds_layers(each):
-            below, all_below = all_layers(each, depth - 1)
+            below, all_below = all_layers(each, depth - 1, made=made)
             found += [layer for layer in below if layer not in found]
             complete = complete and all_below
         elif not isinstance(each, Object):
@@ -359,7 +369,8 @@ def is_inside(layer: Value, model: Value) -> bool | None:
     """Return whether a layer or a model is part of a model, at any depth."""
     if layer is model:
         return False
-    found, complete = all_layers(model)
+    made = isinstance(layer, Object) and not layer.told
+    found, complete = all_layers(model, made=made)
     if any(each is layer for each in found):
         return True
     owner = layer.state.get("owner") if isinstance(layer, Object) else None

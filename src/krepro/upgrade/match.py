@@ -515,7 +515,6 @@ class NotGiven(Value):
 
 
 NOT_GIVEN = NotGiven()
-UNKNOWN = Unknown()
 
 
 class Asker:
@@ -563,7 +562,7 @@ class Asker:
         if isinstance(node.op, ast.Not):
             return answer(facts.opposite(facts.truth(value)))
         number = value.value if isinstance(value, Const) else None
-        return Const(-number) if isinstance(number, int | float) else UNKNOWN
+        return Const(-number) if isinstance(number, int | float) else Unknown()
 
     def compare(self, node: ast.Compare, bound: Mapping[str, Value]) -> Value:
         """Return what a comparison comes to; ``layer in model``: whether it is part of it."""
@@ -590,7 +589,7 @@ class Asker:
             if all(isinstance(v, Const) and isinstance(v.value, str) for v in known):
                 texts = [v.value for v in known if isinstance(v, Const)]
                 return Const(getattr(texts[0], node.func.attr)(texts[1]))
-            return UNKNOWN
+            return Unknown()
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name in {"any", "all"}:
             return self.quantify(name, node.args[0], bound)
@@ -660,18 +659,18 @@ class Asker:
 
 def answer(truth: bool | None) -> Value:
     """Return what is known of a question as a value."""
-    return UNKNOWN if truth is None else Const(truth)
+    return Unknown() if truth is None else Const(truth)
 
 
 def attribute(owner: Value, name: str) -> Value:
     """Return an attribute of a value as ``where`` sees it."""
     if not isinstance(owner, Object):
-        return UNKNOWN
+        return Unknown()
     found = keras_objects.attribute(owner, name)
     if found is not None:
         return found
     complete = not owner.open and not owner.told and name not in OF_STRUCTURE
-    return NOT_GIVEN if complete else UNKNOWN
+    return NOT_GIVEN if complete else Unknown()
 
 
 # Attributes that are something even if nobody set them.
@@ -690,10 +689,10 @@ def item(owner: Value, key: Value) -> Value:
     """Return an item of a list or a dict."""
     at = key.value if isinstance(key, Const) else None
     if isinstance(owner, Sequence) and owner.exact and type(at) is int:
-        return owner.items[at] if -len(owner.items) <= at < len(owner.items) else UNKNOWN
+        return owner.items[at] if -len(owner.items) <= at < len(owner.items) else Unknown()
     if isinstance(owner, Dict):
-        return next((v for k, v in owner.items if k == key), UNKNOWN)
-    return UNKNOWN
+        return next((v for k, v in owner.items if k == key), Unknown())
+    return Unknown()
 
 
 def items_of(several: Value) -> list[Value]:
@@ -706,12 +705,12 @@ def items_of(several: Value) -> list[Value]:
 def state_of(value: Value, name: str) -> Value:
     """Return whether something happened to an object, by what was noted of it."""
     if not isinstance(value, Object):
-        return UNKNOWN
+        return Unknown()
     held = value.state.get(name)
     if isinstance(held, Value):
         return answer(facts.truth(held))
     vague = value.told or value.open or value.state.get("loaded") is not None
-    return UNKNOWN if vague else Const(False)
+    return Unknown() if vague else Const(False)
 
 
 def of_layers(model: Value) -> Value:
@@ -724,7 +723,7 @@ def of_masked(value: Value) -> Value:
     """Return whether a tensor, or an output of a model, carries a mask."""
     structure = facts.outputs(value) if isinstance(value, Object) else value
     if structure is None:
-        return UNKNOWN
+        return Unknown()
     found = [t.masked if isinstance(t, Tensor) else None for t in values.leaves(structure)]
     return answer(facts.any_of(found))
 
@@ -733,7 +732,7 @@ def of_given(value: Value) -> Value:
     """Return whether an attribute was set, or given when its object was built."""
     if isinstance(value, NotGiven):
         return Const(False)
-    return UNKNOWN if isinstance(value, Unknown) else Const(True)
+    return Unknown() if isinstance(value, Unknown) else Const(True)
 
 
 def of_flat(value: Value) -> Value:
@@ -744,7 +743,7 @@ def of_flat(value: Value) -> Value:
 def of_keys(value: Value) -> Value:
     """Return the keys of a dict."""
     if not isinstance(value, Dict):
-        return UNKNOWN
+        return Unknown()
     return values.sequence((key for key, _ in value.items), exact=value.exact)
 
 
@@ -752,7 +751,7 @@ def of_len(value: Value) -> Value:
     """Return how many there are."""
     if isinstance(value, Sequence | Dict) and value.exact:
         return Const(len(value.items))
-    return UNKNOWN
+    return Unknown()
 
 
 def of_sorted(value: Value) -> Value:
@@ -761,23 +760,23 @@ def of_sorted(value: Value) -> Value:
     known = [i.value for i in items if isinstance(i, Const)]
     exact = isinstance(value, Sequence | Dict) and value.exact
     if not exact or len(known) != len(items):
-        return UNKNOWN
+        return Unknown()
     try:
         return values.sequence(map(Const, sorted(known)))
     except TypeError:
-        return UNKNOWN
+        return Unknown()
 
 
 def of_set(value: Value) -> Value:
     """Return the items without what is there twice, in order."""
     ordered = of_sorted(value)
     if not isinstance(ordered, Sequence):
-        return UNKNOWN
+        return Unknown()
     return values.sequence(dict.fromkeys(ordered.items))
 
 
 WORDS_OF_WHERE: dict[str, Callable[..., Value]] = {
-    "perhaps": lambda _: UNKNOWN,
+    "perhaps": lambda _: Unknown(),
     "compiled": lambda value: state_of(value, "compiled"),
     "built": lambda value: state_of(value, "built"),
     "trained": lambda value: state_of(value, "trained"),
