@@ -290,7 +290,8 @@ class Recorder:
             self._check_enough(call.model)
         facts: dict[str, Any] = {}
         if call.method != COMPILE and self._is_due(call):
-            facts["trainable"] = self._observer.trainable(call.model) if call.model else []
+            known = call.model is not None
+            facts["trainable"] = self._observer.trainable(call.model) if known else []
             sketches = self._observer.weights(call.model, call.variables)
             call.before = {name: sketch["crc"] for name, sketch in sketches.items()}
         running = self._stack()

@@ -58,7 +58,7 @@ class Script:
 
 def run(script: Script, record_fd: int, **facts: Any) -> None:
     """Run a script in the current folder, write how it ended, and leave the process."""
-    here = Path.cwd()
+    here, process = Path.cwd(), os.getpid()
     try:
         shutil.copytree(script.kit, here, dirs_exist_ok=True, symlinks=True)
     except OSError as error:
@@ -72,15 +72,24 @@ def run(script: Script, record_fd: int, **facts: Any) -> None:
         started = time.monotonic()
         record = ending_of(path, script.module)
         record["ran_s"] = time.monotonic() - started
+        if os.getpid() != process:
+            # A child that the script forked, and that came to its own end.
+            flush()
+            os._exit(record.get("status", 1))
         recorder.finish()
     record |= facts
     trace.finish()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # The script may have closed it.
-            stream.flush()
+    flush()
     with os.fdopen(record_fd, "w", encoding="utf-8") as file:
         json.dump(record, file)
     os._exit(0)
+
+
+def flush() -> None:
+    """Have what was printed be written."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # The script may have closed it.
+            stream.flush()
 
 
 def ending_of(path: Path, module: str = "") -> dict[str, Any]:
