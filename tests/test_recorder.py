@@ -555,3 +555,316 @@ def test_what_comes_after_the_last_step_is_recorded_too(enough: Recorded) -> Non
 
 def test_without_steps_nothing_ends_early(everything: Recorded) -> None:
     assert not everything.recording.stopped_early
+
+
+# --- the same initial weights -----------------------------------------------------------------
+
+# Models of all kinds: built at once, lazily, by hand; with layers that are shared, or many.
+BUILT = """
+import json
+import keras, numpy as np
+from keras import layers
+
+def lazy():
+    model = keras.Sequential([layers.Dense(4), layers.Dropout(0.5), layers.Dense(2)], name="lazy")
+    model(np.ones((1, 3), "float32"))
+    return model
+
+def functional():
+    shared = layers.Dense(3, name="shared")
+    one, other = keras.Input((3,)), keras.Input((3,))
+    joined = layers.Concatenate()([shared(one), shared(other)])
+    normal = layers.BatchNormalization()(layers.Dense(4)(joined))
+    return keras.Model([one, other], layers.Dense(1)(normal), name="functional")
+
+def words():
+    tokens = keras.Input((5,), dtype="int32")
+    vectors = layers.Embedding(7, 4)(tokens)
+    read = layers.Bidirectional(layers.LSTM(3))(vectors)
+    return keras.Model(tokens, layers.Dense(2)(read), name="words")
+
+class Own(keras.Model):
+    def __init__(self):
+        super().__init__(name="own")
+        self.first, self.second = layers.Dense(3), layers.Dense(3)
+    def build(self, shape):
+        self.scale = self.add_weight(name="scale", shape=(3,), initializer="normal")
+        super().build(shape)
+    def call(self, inputs):
+        return self.second(self.first(inputs)) * self.scale
+
+def own():
+    model = Own()
+    model(np.ones((1, 3), "float32"))
+    return model
+
+made = [make() for make in ORDER]
+made[0].compile("sgd", "mse")
+print(json.dumps({
+    model.name: [[list(w.shape), np.asarray(keras.ops.convert_to_numpy(w)).ravel().tolist()]
+                 for w in model.weights]
+    for model in made
+}))
+"""
+ORDER, REVERSED = "lazy, functional, words, own", "own, words, functional, lazy"
+
+
+def built(order: str = ORDER) -> str:
+    return BUILT.replace("ORDER", f"[{order}]")
+
+
+@pytest.fixture(scope="module")
+def first(lab: Lab) -> Recorded:
+    return lab.run(built(), "3.3.3")
+
+
+def drawn(said: dict[str, Any]) -> list[float]:
+    """The values that are not all zeros or ones."""
+    return [
+        value
+        for weights in said.values()
+        for _, values in weights
+        for value in values
+        if value not in (0, 1)
+    ]
+
+
+def test_weights_are_drawn_at_random(lab: Lab, first: Recorded) -> None:
+    values = drawn(first.said)
+    assert len(set(values)) > 0.9 * len(values) > 100
+    # Seeded: another run draws the same, and keeps none of it.
+    assert not first.recording.finished["put"]
+    assert lab.run(built(), "3.3.3").said == first.said
+
+
+@pytest.mark.parametrize(
+    ("release", "stack"),
+    [
+        ("3.0.0", JAX),
+        (NEWEST, JAX),
+        (NEWEST, TORCH),
+        ("3.3.3", TENSORFLOW),
+    ],
+)
+def test_the_same_weights_on_another_release_or_backend(
+    lab: Lab, first: Recorded, release: str, stack: str
+) -> None:
+    found = lab.run(built(), release, stack, given=first)
+    assert found.said == first.said
+    assert found.recording.finished["missed"] == 0
+    assert found.recording.finished["put"] >= sum(map(len, first.said.values()))
+    assert not (found.folder / VALUES).exists()
+
+
+def test_without_them_another_backend_draws_others(lab: Lab, first: Recorded) -> None:
+    assert not set(drawn(lab.run(built(), NEWEST, TORCH).said)) & set(drawn(first.said))
+
+
+def test_models_that_are_built_in_another_order(lab: Lab, first: Recorded) -> None:
+    found = lab.run(built(REVERSED), given=first)
+    assert found.recording.finished["missed"] == 0
+    # What has a name or a shape of its own is found; names that Keras made up are other ones.
+    assert found.said["words"] == first.said["words"]
+    shared = [found.said["functional"][0], first.said["functional"][0]]
+    assert shared[0] == shared[1]
+    assert shared[0][0] == [3, 3]
+    assert set(drawn(found.said)) <= set(drawn(first.said))
+
+
+def test_a_weight_of_another_shape_is_drawn(lab: Lab, first: Recorded) -> None:
+    text = built().replace("layers.Embedding(7, 4)", "layers.Embedding(8, 4)")
+    found = lab.run(text, given=first)
+    assert found.recording.finished["missed"] == 1
+    for name in ("lazy", "functional", "own"):
+        assert found.said[name] == first.said[name]
+    assert found.said["words"][1:] == first.said["words"][1:]
+    assert found.said["words"][0][0] == [8, 4]
+
+
+def test_nudged_weights_are_near(lab: Lab, first: Recorded) -> None:
+    found = lab.run(built(), "3.3.3", given=first, nudge=1e-6)
+    flat = [
+        [value for weights in run.said.values() for _, row in weights for value in row]
+        for run in (found, first)
+    ]
+    pairs = list(zip(*flat, strict=True))
+    assert all(a == pytest.approx(b, rel=1e-5) for a, b in pairs)
+    assert sum(a != b for a, b in pairs) > len(pairs) / 2
+
+
+# --- loops of one's own -----------------------------------------------------------------------
+
+LOOPS = {
+    TENSORFLOW: """
+        import keras, numpy as np, tensorflow as tf, json
+        keras.utils.set_random_seed(3)
+        x, y = tf.ones((8, 3)), tf.ones((8, 1))
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        other = keras.layers.Dense(1)
+        other(x)
+        optimizer = keras.optimizers.SGD(0.1)
+        losses = []
+        def step():
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((model(x) - y) ** 2)
+            grads = tape.gradient(loss, model.trainable_variables)
+            optimizer.apply_gradients(zip(grads, model.trainable_variables))
+            return loss
+        for _ in range(3):
+            losses.append(float(step()))
+        traced = tf.function(step)
+        for _ in range(3):
+            losses.append(float(traced()))
+        model.compile("sgd", "mse")
+        model.fit(x, y, verbose=0)
+        print(json.dumps([losses]))
+    """,
+    TORCH: """
+        import keras, numpy as np, torch, json
+        keras.utils.set_random_seed(3)
+        x, y = torch.ones((8, 3)), torch.ones((8, 1))
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        optimizer = keras.optimizers.SGD(0.1)
+        losses = []
+        for _ in range(6):
+            loss = ((model(x) - y) ** 2).mean()
+            model.zero_grad()
+            loss.backward()
+            weights = [v for v in model.trainable_weights]
+            with torch.no_grad():
+                optimizer.apply([v.value.grad for v in weights], weights)
+            losses.append(float(loss))
+        model.compile("sgd", "mse")
+        model.fit(x, y, verbose=0)
+        print(json.dumps([losses]))
+    """,
+    JAX: """
+        import keras, numpy as np, jax, json
+        keras.utils.set_random_seed(3)
+        x, y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        optimizer = keras.optimizers.SGD(0.1)
+        optimizer.build(model.trainable_variables)
+        def loss_of(trainable, rest):
+            found, rest = model.stateless_call(trainable, rest, x)
+            return ((found - y) ** 2).mean(), rest
+        @jax.jit
+        def step(trainable, rest, slots):
+            (loss, rest), grads = jax.value_and_grad(loss_of, has_aux=True)(trainable, rest)
+            trainable, slots = optimizer.stateless_apply(slots, grads, trainable)
+            return loss, trainable, rest, slots
+        state = [[v.value for v in each] for each in
+                 (model.trainable_variables, model.non_trainable_variables, optimizer.variables)]
+        losses = []
+        for _ in range(6):
+            loss, *state = step(*state)
+            losses.append(float(loss))
+        model.compile("sgd", "mse")
+        model.fit(x, y, verbose=0)
+        print(json.dumps([losses]))
+    """,
+}
+
+
+@pytest.mark.parametrize("stack", LOOPS)
+def test_loops_of_ones_own(lab: Lab, stack: str) -> None:
+    found, plain = (
+        lab.run(LOOPS[stack], stack=stack),
+        lab.run(LOOPS[stack], stack=stack, taped=False),
+    )
+    assert found.said == plain.said
+    (losses,) = found.said
+    assert losses[-1] < losses[0]
+    applied = [call for call in found.calls if call.method == "apply"]
+    assert found.recording.trains
+    # What Keras' own loop applies is no call of the script's.
+    assert [call.method for call in found.calls if call.method != "apply"] == [
+        "compile",
+        "fit",
+    ]
+    assert all(call.ended and not call.raised for call in applied)
+    if stack == JAX:
+        # It is only traced, by the script's own compiler.
+        assert len(applied) == 1
+        return
+    assert len(applied) == {TENSORFLOW: 4, TORCH: 6}[stack]
+    for call in applied[:3]:
+        assert set(call.changed or ()) == set(call.weights) != set()
+
+
+@pytest.mark.parametrize(("release", "stack"), [("3.6.0", TENSORFLOW), ("3.3.3", TORCH)])
+def test_every_call_on_the_other_backends(
+    lab: Lab, everything: Recorded, release: str, stack: str
+) -> None:
+    found = lab.run(EVERYTHING, release, stack, given=everything)
+    seen, fit = found.said, found.calls[1]
+    places = [
+        [(c.method, c.at, c.inside) for c in run.calls] for run in (found, everything)
+    ]
+    assert places[0] == places[1]
+    for phase in ("train", "test", "epoch"):
+        logs = [
+            [[name, value] for name, value in step.logs.items()]
+            for step in fit.steps
+            if step.phase == phase
+        ]
+        assert logs == seen[phase]
+    assert seen["same"] == everything.said["same"]
+    assert seen["caught"] == []
+    assert fit.changed == everything.calls[1].changed
+    assert fit.trainable == everything.calls[1].trainable
+    # They start from the same weights, and so go the same way.
+    assert seen["loss"] == pytest.approx(everything.said["loss"], rel=1e-4)
+
+
+HALF = """
+import json
+import keras, numpy as np
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, dtype="bfloat16")])
+model.compile("sgd", "mse")
+model.train_on_batch(np.ones((4, 3)), np.ones((4, 2)))
+found = model.predict(np.ones((4, 3)), verbose=0)
+print(json.dumps([np.asarray(found).astype("float32").ravel().tolist()]))
+"""
+
+
+def test_numbers_of_half_length(lab: Lab) -> None:
+    found = lab.run(HALF)
+    sketch = found.only("predict").result
+    assert (sketch.dtype, sketch.shape) == ("bfloat16", (4, 2))
+    assert list(sketch.values) == found.said[0]
+    kernel = found.recording.final[0]["dense/kernel"]
+    assert kernel.dtype == "bfloat16"
+    assert len(set(kernel.values)) > 3
+    again = lab.run(HALF, given=found)
+    assert again.recording.finished["missed"] == 0
+    assert again.said == found.said
+
+
+STEADY = """
+import json
+import keras, numpy as np
+noise = np.random.default_rng().normal(size=(64, 3))
+x, y = np.arange(64.0).reshape(64, 1) * np.ones((64, 3)), np.zeros((64, 1))
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+model.compile("sgd", "mse", metrics=[keras.metrics.MeanMetricWrapper(lambda t, p: t, name="y")])
+order = []
+class Watch(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        order.append(round(float(logs["y"]), 3))
+model.fit(x, np.arange(64.0).reshape(64, 1), batch_size=16, verbose=0, callbacks=[Watch()])
+print(json.dumps([order, noise[0].tolist(), float(np.random.default_rng(5).normal())]))
+"""
+
+
+def test_steady_runs_take_samples_in_their_order(lab: Lab) -> None:
+    found = [lab.run(STEADY, steady=steady) for steady in (False, True, True)]
+    orders = [run.said[0] for run in found]
+    # The mean so far of the samples that a step took.
+    assert orders[1] == orders[2] == [7.5, 15.5, 23.5, 31.5]
+    assert orders[0] != orders[1]
+    assert found[0].only("fit").arguments == found[1].only("fit").arguments
+    # What has no seed gets one, what has one keeps it.
+    noise = [run.said[1] for run in found]
+    assert noise[0] == noise[1] == noise[2]
+    assert found[0].said[2] == float(np.random.default_rng(5).normal())
