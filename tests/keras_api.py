@@ -45,33 +45,32 @@ STAND_INS = {"BackendTrainer": "Trainer"}
 
 def api(overlay: Path) -> dict[str, Any]:
     """Return the public classes and functions of a release."""
-    classes, functions, exported = collected(overlay)
+    exported, classes = collected(overlay)
+    known = {node.name: names for names, node in exported if isinstance(node, ast.ClassDef)}
     table: dict[str, Any] = {"classes": {}, "functions": {}, "aliases": {}}
-    for names in (*exported.values(), *(names for names, _ in functions)):
+    for names, node in exported:
         table["aliases"].update(dict.fromkeys(names[1:], names[0]))
-    for names, function in functions:
-        table["functions"][names[0]] = parameters(function)
-    for key, names in exported.items():
-        node = classes[key]
+        if isinstance(node, ast.FunctionDef):
+            table["functions"][names[0]] = parameters(node)
+            continue
         entry: dict[str, Any] = {
-            "bases": sorted({*public_bases(node, classes, exported)}),
+            "bases": sorted({*public_bases(node, classes, known)}),
             "parameters": constructor(node, classes),
         }
         if names[0] in WITH_METHODS:
-            entry["methods"] = dict(sorted(methods(node, classes, exported).items()))
+            entry["methods"] = dict(sorted(methods(node, classes, known).items()))
         table["classes"][names[0]] = entry
     return {part: dict(sorted(names.items())) for part, names in table.items()}
 
 
-def collected(
-    overlay: Path,
-) -> tuple[
-    dict[str, ast.ClassDef], list[tuple[list[str], ast.FunctionDef]], dict[str, list[str]]
-]:
-    """Return all classes, the exported functions, and the names of the exported classes."""
+Exported = list[tuple[list[str], ast.ClassDef | ast.FunctionDef]]
+
+
+def collected(overlay: Path) -> tuple[Exported, dict[str, ast.ClassDef]]:
+    """Return what is exported, and all classes by the name that a base goes by."""
+    exported: Exported = []
     classes: dict[str, ast.ClassDef] = {}
-    functions: list[tuple[list[str], ast.FunctionDef]] = []
-    exported: dict[str, list[str]] = {}
+    public: set[str] = set()
     for path in sorted((overlay / "keras/src").rglob("*.py")):
         if path.name.endswith("_test.py") or "legacy" in path.parts:
             continue
@@ -79,14 +78,13 @@ def collected(
             if not isinstance(node, ast.ClassDef | ast.FunctionDef):
                 continue
             names = [n for n in public_names(node) if not n.startswith(LEFT_OUT)]
-            if isinstance(node, ast.FunctionDef):
-                functions += [(names, node)] if names else []
-            elif names:
-                classes[node.name], exported[node.name] = node, names
-            elif node.name not in exported:
-                # Of classes of one name the exported one counts.
+            if names:
+                exported.append((names, node))
+            # Of classes of one name the exported one is what others derive from.
+            if isinstance(node, ast.ClassDef) and (names or node.name not in public):
                 classes[node.name] = node
-    return classes, functions, exported
+                public |= {node.name} if names else set()
+    return exported, classes
 
 
 def public_names(node: ast.ClassDef | ast.FunctionDef) -> list[str]:

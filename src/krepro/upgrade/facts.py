@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from krepro.upgrade import api
 from krepro.upgrade.values import (
@@ -78,6 +79,8 @@ MASK_ENDS = {
     *("GlobalMaxPooling1D", "MaxPooling1D", "AveragePooling1D", "Dot", "RepeatVector"),
     *("Lambda", "Permute", "UpSampling1D", "ZeroPadding1D", "Cropping1D"),
 }
+# The state of a list of which nothing is known.
+NOTHING_KNOWN: dict[str, Any] = {"items": (), "exact": False}
 RECURRENT = {"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D"}
 
 
@@ -310,10 +313,9 @@ def layers(model: Value) -> tuple[list[Value], bool]:
     if not isinstance(model, Object):
         return [], False
     if is_instance(model, "keras.Sequential"):
-        found = model.state.get("layers")
-        if isinstance(found, Sequence):
-            return list(found.items), found.exact and not model.open
-        return [], False
+        held = model.state.get("layers")
+        own = held if isinstance(held, Sequence) else Sequence("list", NOTHING_KNOWN)
+        return list(own.items), own.exact and not model.open
     structure = model.state.get("outputs")
     if isinstance(structure, Value) and not isinstance(structure, Unknown):
         tensors = list(tensors_behind(structure))

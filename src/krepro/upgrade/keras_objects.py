@@ -364,7 +364,8 @@ def call_method(
             for path in facts.lineage(owner)
             if path and (found := api.method_parameters(path, name)) is not None
         ),
-        (),
+        # Of a class whose bases are not known.
+        api.known_methods().get(name, ()),
     )
     arguments = bound(names, given)
     if name == "compile" or name in STEPS:

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 from krepro.upgrade import api, calls, facts
 from krepro.upgrade.events import Arguments, Arms, Ending, Enough, Frame, Names
-from krepro.upgrade.expressions import Expressions
+from krepro.upgrade.expressions import Expressions, foreign_root
 from krepro.upgrade.values import (
     NONE,
     Foreign,
@@ -308,6 +308,8 @@ class Interpreter(Expressions):
                 self.import_all(module, name)
                 continue
             value = self.attribute(module, alias.name, node, quiet=True)
+            if isinstance(module, Unknown):
+                value = self.part(module, alias.name)
             if isinstance(module, Module) and alias.name not in module.scope.names:
                 dotted = f"{name}.{alias.name}" if name else alias.name
                 value = self.imported(dotted, node.level)
@@ -315,11 +317,17 @@ class Interpreter(Expressions):
         return None
 
     def imported(self, name: str, level: int) -> Value:
-        """Return a module by its name: the user's own, or another's by name alone."""
+        """Return a module by its name: the user's own, Keras', or one known not to be Keras'.
+
+        Of others nothing is known: what they hold may be Keras' models.
+        """
         found = self.find(name, level, self.frames[-1].module)
         if found is not None:
             return found
-        return Unknown(name) if level else Name(api.canonical(name))
+        path = api.canonical(name)
+        if not level and (api.is_keras(path) or foreign_root(path)):
+            return Name(path)
+        return self.part(self.outside, name)
 
     def import_all(self, module: Value, name: str) -> None:
         """Do what ``from module import *`` does."""

@@ -78,6 +78,8 @@ class World:
         self.steps = self.most_steps = 0
         self.sure = True
         self.hooks: tuple[str, ...] = ()
+        # What holds all modules of which nothing is known.
+        self.outside = Unknown("elsewhere")
         self._count = 0
         self._parts: dict[tuple[int, str], tuple[Value, dict[str, Any]]] = {}
 
@@ -178,13 +180,14 @@ class World:
                 entry = final.get(identity)
                 value = entry[2] if entry else where.get(key, MISSING)
                 found = value if number == 0 else merged(where, found, value)
-            if found is not MISSING:
-                self.write(where, key, found)
-                if key == "items" and any(
-                    (f[identity][2] if identity in f else where.get(key)) != found
-                    for f in finals
-                ):
-                    self.write(where, "exact", value=False)
+            if found is MISSING:
+                continue
+            if key == "items" and any(
+                (final[identity][2] if identity in final else where.get(key)) != found
+                for final in finals
+            ):
+                self.write(where, "exact", value=False)
+            self.write(where, key, found)
 
     def loop(self, rounds: Many[Callable[[], Ending]], *, complete: bool) -> Ending:
         """Go round a loop; what grew in it may grow more where not every round is gone."""
