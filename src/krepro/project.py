@@ -16,7 +16,9 @@ from krepro.matrix import FILE_NAME, Cell, Matrix, Stack, read_matrix
 from krepro.repro import BACKENDS, Repro, ReproError, find_repros, read_repro
 
 REPROS_FOLDER = "repros"
+# What a wheel ships; an editable installation has the checkout that it lies in.
 PACKAGED = Path(__file__).parent / "data"
+CHECKOUT = Path(__file__).parent.parent.parent
 
 
 class SelectionError(ValueError):
@@ -39,8 +41,9 @@ class Project:
         for folder in (start, *start.parents):
             if (folder / FILE_NAME).is_file():
                 return cls(folder)
-        if (PACKAGED / FILE_NAME).is_file():
-            return cls(PACKAGED)
+        for folder in (PACKAGED, CHECKOUT):
+            if (folder / FILE_NAME).is_file():
+                return cls(folder)
         raise SelectionError(
             f"no {FILE_NAME} in {start} or above: run krepro in a checkout"
         )

@@ -105,6 +105,7 @@ class Recorder:
         self.tape = tape
         self._kit = f"{kit}{os.sep}"
         self._pid = os.getpid()
+        self._thread = threading.get_ident()
         self._keras: Any = importlib.import_module("keras")
         self._home = f"{Path(str(self._keras.__file__)).parent}{os.sep}"
         self._writer = Writer(tape.folder)

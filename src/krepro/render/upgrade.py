@@ -8,9 +8,11 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from krepro.hunt.symptom import Failure
 from krepro.render.story import stories
-from krepro.repro import Repro
+from krepro.repro import BACKENDS, Repro
 from krepro.upgrade.check import Checked, Run
+from krepro.upgrade.compare import MARGIN
 from krepro.upgrade.difference import Difference, Kind, Place
 from krepro.upgrade.finding import Finding
 from krepro.upgrade.known import Consequence, Effect, End, Ranked, nearest_without
@@ -21,6 +23,9 @@ WIDTH = 100
 MOST_ROWS = 10
 MOST_SUBJECTS = 5
 MOST_TEXT = 200
+# From here on it is said that a script does not repeat its own numbers.
+NOISY = 1e-3
+KERAS_2 = ("tf_keras", "tensorflow_addons")
 HEADS = {
     Effect.GAINED: "What you would get",
     Effect.LOST: "What you would be rid of",
@@ -69,10 +74,15 @@ def of_run(upgrade: Upgrade, checked: Checked, *, verbose: bool) -> Iterator[str
     yield from wrapped(headline(upgrade, checked))
     for run in (checked.old, checked.new):
         if trouble := trouble_of(upgrade, run):
-            yield from wrapped(trouble)
-    for number, finding in enumerate(upgrade.findings, 1):
+            yield from wrapped(f"{trouble[0].upper()}{trouble[1:]}.")
+    for number, finding in enumerate(upgrade.weighty, 1):
         yield ""
         yield from of_finding(upgrade, finding, number, verbose=verbose)
+    if upgrade.details:
+        yield from ("", "Details, nothing to act on:")
+        for finding in upgrade.details:
+            lines = seen_lines(finding.differences, verbose=verbose)
+            yield from (f"   {line}" for line in lines)
     yield ""
     yield from measured(checked)
 
@@ -82,45 +92,68 @@ def headline(upgrade: Upgrade, checked: Checked) -> str:
     name = upgrade.script
     if not checked.old.ran or not checked.new.ran:
         return f"{name}: could not be compared"
-    if upgrade.findings:
-        first = upgrade.findings[0].first
-        count = len(upgrade.findings)
+    if upgrade.weighty:
+        first = upgrade.weighty[0].first
+        count = len(upgrade.weighty)
         things = "1 thing changes" if count == 1 else f"{count} things change"
         return f"{name}: {things}; the first, {place_text(first.place)}: {told(first)}"
     if not checked.triggered:
-        return f"{name}: trains nothing, so nothing was compared (that is not the same as safe)"
+        why = (
+            "trains nothing"
+            if checked.old.sighting.ended_well
+            else "fails before it trains"
+        )
+        return f"{name}: {why}, so nothing was compared (that is not the same as safe)"
+    return f"{name}: {nothing_changes(upgrade, checked)}"
+
+
+def nothing_changes(upgrade: Upgrade, checked: Checked) -> str:
+    """Return that nothing was seen to change, and what that rests on."""
     steps = checked.old.recording.steps
     what = f"{steps} training step{'s' * (steps != 1)} compared"
     if not checked.old.sighting.ended_well:
-        return f"{name}: nothing changes before it fails on both ends ({what})"
+        return f"nothing changes before it fails on both ends ({what})"
     if checked.steps:
-        what += f", after {checked.steps} of each training it was stopped"
-    return f"{name}: nothing changes ({what})"
+        what += f"; each training was ended after {checked.steps}"
+    if checked.old.recording.parallel:
+        return f"trains in several threads, so its numbers could not be compared ({what})"
+    if checked.too_noisy:
+        return f"its numbers differ too much from run to run to tell ({what})"
+    matters = "nothing that matters" if upgrade.details else "nothing"
+    beyond = " beyond what differs from run to run" if checked.own > NOISY else ""
+    return f"{matters} changes{beyond} ({what})"
 
 
 def trouble_of(upgrade: Upgrade, run: Run) -> str:
     """Return a line on a run that did not end well, or nothing."""
-    sighting = run.sighting
-    if sighting.ended_well:
+    if run.sighting.ended_well:
         return ""
-    failure = sighting.failure
-    if failure and failure.missing_module:
-        name = failure.missing_module
-        return f"on {run.end} it imports {name}, which the stack lacks: " + (
-            f"only {name}'s stack has it"
-            if name in BACKEND_MODULES
-            else f"add --with {name}"
-        )
-    end = "already " if run.end == upgrade.old else ""
-    where = (
-        f" at {failure.where.file}:{failure.where.line}"
-        if failure and failure.where.file
-        else ""
-    )
-    return f"on {run.end} it {end}ends with {short(sighting.summary)}{where}"
+    failure = run.sighting.failure
+    already = "already " if run.end == upgrade.old else ""
+    where = failure.where if failure else None
+    place = f" at {where.file}:{where.line}" if where and where.file else ""
+    said = f"on {run.end} it {already}ends with {short(run.sighting.summary)}{place}"
+    advice = what_to_do(upgrade, failure) if failure else ""
+    return f"{said}: {advice}" if advice else said
 
 
-BACKEND_MODULES = ("tensorflow", "jax", "torch")
+def what_to_do(upgrade: Upgrade, failure: Failure) -> str:
+    """Return what a user may do about a failure that says nothing of Keras, or nothing."""
+    name = failure.missing_module
+    if name in BACKENDS:
+        return f"only a stack of its own has it: --from {upgrade.old.release}@{name}"
+    if name in KERAS_2:
+        return "that is Keras 2, which is not compared here"
+    if name:
+        return f"the stack lacks it: add --with {name}"
+    if failure.type == "FileNotFoundError":
+        return "what a script reads and does not lie beside it is named with --data"
+    if (
+        failure.type in ("ImportError", "ModuleNotFoundError")
+        and "'keras" in failure.message
+    ):
+        return "this Keras has no such name; Keras 2 had others"
+    return ""
 
 
 def of_finding(
@@ -257,9 +290,11 @@ def listed(names: Sequence[str]) -> str:
 
 def measured(checked: Checked) -> Iterator[str]:
     """Yield what the comparison rests on."""
-    noise = checked.noise.largest
-    if noise and checked.noise_is_own:
-        said = f"two runs on {checked.old.end} differ by up to {noise:.1g}: only more than that counts"
+    if not (checked.old.ran and checked.new.ran and checked.triggered):
+        return
+    if checked.own:
+        said = f"two runs on {checked.old.end} differ by up to {checked.own:.1g} of a value, and "
+        said += f"only {MARGIN:g} times that counts"
     else:
         said = f"two runs on {checked.old.end} are the same"
     yield from wrapped(f"Measured with the same initial weights and seeds; {said}.")

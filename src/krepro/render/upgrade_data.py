@@ -99,6 +99,7 @@ def finding_data(finding: Finding) -> dict[str, Any]:
     return {
         "causes": [cause.repro.id for cause in finding.causes],
         "new": finding.new,
+        "detail": finding.detail,
         "first": difference_data(finding.first),
         "differences": [difference_data(d) for d in finding.differences],
         "follows": [difference_data(d) for d in finding.follows],
@@ -133,8 +134,12 @@ def as_markdown(upgrade: Upgrade) -> str:
     lines = [f"## Keras {upgrade.old} → {upgrade.new}", ""]
     if upgrade.checked is not None:
         lines += [f"**{headline(upgrade, upgrade.checked)}**", ""]
-        for number, finding in enumerate(upgrade.findings, 1):
+        for number, finding in enumerate(upgrade.weighty, 1):
             lines += [*finding_markdown(finding, number), ""]
+        if upgrade.details:
+            lines += ["Details, nothing to act on:", ""]
+            lines += [line for f in upgrade.details for line in differences_markdown(f, "")]
+            lines.append("")
     if upgrade.scan is not None:
         lines += [*hits_markdown(upgrade)]
     if upgrade.scan is not None or upgrade.checked is not None:
@@ -157,11 +162,16 @@ def finding_markdown(finding: Finding, number: int) -> Iterator[str]:
     """Yield the lines on one finding."""
     titles = [f"{c.repro.title} (`{c.repro.id}`, {kind_of(c)})" for c in finding.causes]
     yield f"{number}. {' or '.join(titles) or 'New: nothing in the catalogue explains this'}"
-    for difference in finding.differences:
-        where = place_text(difference.place)
-        yield f"   * {WORDS[difference.kind]}, {where}: {escaped(told(difference))}"
+    yield from differences_markdown(finding, "   ")
     if finding.follows:
         yield f"   * and {len(finding.follows)} more that come of it later"
+
+
+def differences_markdown(finding: Finding, indent: str) -> Iterator[str]:
+    """Yield a list of what was seen."""
+    for difference in finding.differences:
+        where = place_text(difference.place)
+        yield f"{indent}* {WORDS[difference.kind]}, {where}: {escaped(told(difference))}"
 
 
 def hits_markdown(upgrade: Upgrade) -> Iterator[str]:

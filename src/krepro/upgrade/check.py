@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import functools
 import hashlib
 import shutil
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from krepro.cell import recorder
 from krepro.cell.recorder import FIT, Tape
 from krepro.cell.script import RAISED, RETURNED
 from krepro.cell.sowing import VALUES
@@ -25,14 +27,15 @@ from krepro.hunt.symptom import Sighting, untestable
 from krepro.hunt.target import Target
 from krepro.result import write_atomically
 from krepro.upgrade import recording
-from krepro.upgrade.compare import Noise, arranged, compare
+from krepro.upgrade.compare import MARGIN, Noise, arranged, compare
 from krepro.upgrade.difference import Difference
 from krepro.upgrade.known import End
 from krepro.upgrade.recording import Recording
 from krepro.verdict import Verdict
 
-SCHEMA = 3
 ENDING = "ending.json"
+# What records: recordings that it made otherwise are others.
+RECORDING = ("jitter", "observe", "recorder", "sowing", "tape")
 # A change of the initial weights that is to rounding what a step is to the next.
 NUDGE = 1e-6
 DEFAULT_TIMEOUT_S = 600.0
@@ -41,7 +44,6 @@ DEFAULT_TIMEOUT_S = 600.0
 class Kept(msgspec.Struct, frozen=True):
     """How a recorded run ended, as it is kept beside its recording."""
 
-    schema: int
     sighting: Sighting
 
 
@@ -65,6 +67,7 @@ class Checked:
     """What a script did on both ends of an upgrade.
 
     ``control`` is the second run on the old end; ``noise`` what differs between runs on one end;
+    ``own`` is how far, relatively, the values of two runs that are meant to be the same differ;
     ``shuffled`` says that values differ, but only because samples are shuffled in another order;
     ``runs`` counts the runs, known ones not.
     """
@@ -74,14 +77,15 @@ class Checked:
     control: Run
     differences: tuple[Difference, ...]
     noise: Noise
+    own: float = 0.0
     shuffled: bool = False
     steps: int = 0
     runs: int = 0
 
     @property
     def compared(self) -> bool:
-        """Whether both ends ran and trained, so that there is something to compare."""
-        return self.old.ran and self.new.ran and self.triggered
+        """Whether both ends ran and trained, and did so alike from run to run."""
+        return self.old.ran and self.new.ran and self.triggered and not self.too_noisy
 
     @property
     def triggered(self) -> bool:
@@ -89,14 +93,9 @@ class Checked:
         return self.old.recording.trains or self.new.recording.trains
 
     @property
-    def noise_is_own(self) -> bool:
-        """Whether runs on one end differ by themselves: the script is not deterministic."""
-        return not self.deterministic
-
-    @property
-    def deterministic(self) -> bool:
-        """Whether two runs on the old end did the same."""
-        return not compare(self.old.recording, self.control.recording)
+    def too_noisy(self) -> bool:
+        """Whether values say nothing, since they are chance."""
+        return MARGIN * self.own >= 1 or self.old.recording.parallel
 
 
 @dataclass
@@ -131,10 +130,13 @@ class Checker:
             control, second = controlled(), upgraded()
         noise = Noise()
         noise.add(first.recording, control.recording)
+        own = noise.largest
         found = compare(first.recording, second.recording, noise)
         values = [difference for difference in found if difference.of_values]
         had_values = bool(values)
-        if values:
+        if values and first.recording.parallel:
+            found = [difference for difference in found if not difference.of_values]
+        elif values:
             values = self._values(old, new, first, noise)
             structure = [difference for difference in found if not difference.of_values]
             found = arranged([*structure, *values])
@@ -144,6 +146,7 @@ class Checker:
             control=control,
             differences=tuple(found),
             noise=noise,
+            own=own,
             shuffled=bool(shuffles(first.recording) and had_values and not values),
             steps=self.steps,
             runs=self.runs,
@@ -229,7 +232,7 @@ class Checker:
         sighting = msgspec.structs.replace(sighting, output="")
         if not sighting.verdict:
             # What an environment or a limit ended may end otherwise the next time.
-            write_atomically(room / ENDING, msgspec.json.encode(Kept(SCHEMA, sighting)))
+            write_atomically(room / ENDING, msgspec.json.encode(Kept(sighting)))
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(place, ignore_errors=True)
         shutil.move(room, place)
@@ -238,7 +241,8 @@ class Checker:
     def _folder(self, end: End, purpose: str, first: Run | None) -> Path:
         lock = self.engine.lock_hash(end.stack)
         origin = first.folder.name if first else ""
-        key = hashlib.sha256(f"{origin}|{purpose}|{self.steps}".encode()).hexdigest()[:8]
+        told = f"{origin}|{purpose}|{self.steps}|{way_of_recording()}"
+        key = hashlib.sha256(told.encode()).hexdigest()[:8]
         name = f"{end.release}-{end.stack.name}-{lock}-{purpose}-{key}"
         return self.engine.home.recordings / self.target.digest / name
 
@@ -259,10 +263,18 @@ def shuffles(run: Recording) -> bool:
     return any(call.method == FIT for call in run.calls)
 
 
+@functools.cache
+def way_of_recording() -> str:
+    """Return a hash of the source of what records."""
+    folder = Path(recorder.__file__).parent
+    sources = [(folder / f"{name}.py").read_bytes() for name in RECORDING]
+    return hashlib.sha256(b"".join(sources)).hexdigest()[:8]
+
+
 def kept(place: Path) -> Sighting | None:
     """Return how the recorded run in a folder ended, or None where there is none."""
     try:
         found = msgspec.json.decode((place / ENDING).read_bytes(), type=Kept)
     except (OSError, msgspec.DecodeError):
         return None
-    return found.sighting if found.schema == SCHEMA else None
+    return found.sighting

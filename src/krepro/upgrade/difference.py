@@ -56,7 +56,7 @@ class Difference:
     """One thing that differs; ``times`` counts where it was seen, the first is ``place``.
 
     ``size`` is the least relative tolerance that would let the values pass; ``follows`` says
-    that the models had already come apart before.
+    that the models had already come apart before; a ``detail`` is nothing to act on.
     """
 
     kind: Kind
@@ -67,6 +67,7 @@ class Difference:
     size: float = 0.0
     times: int = 1
     follows: bool = False
+    detail: bool = False
 
     @property
     def of_values(self) -> bool:

@@ -12,7 +12,7 @@ from packaging.version import Version
 from krepro.hunt.prober import Place, Prober
 from krepro.hunt.symptom import Sighting, Symptom
 from krepro.matrix import Stack
-from krepro.upgrade.check import DEFAULT_TIMEOUT_S, SCHEMA, Checker, Run
+from krepro.upgrade.check import DEFAULT_TIMEOUT_S, Checker, Run, way_of_recording
 from krepro.upgrade.compare import Noise, compare
 from krepro.upgrade.difference import VALUES
 from krepro.upgrade.known import End
@@ -77,4 +77,4 @@ class DifferenceProber(Prober):
 
     def _mode(self) -> str:
         values = "values" if self.values else "structure"
-        return f"{super()._mode()}-differs-{SCHEMA}-{self.release}-{values}"
+        return f"{super()._mode()}-differs-{way_of_recording()}-{self.release}-{values}"

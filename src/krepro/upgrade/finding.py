@@ -40,6 +40,11 @@ class Finding:
         return not self.causes
 
     @property
+    def detail(self) -> bool:
+        """Whether there is nothing in it to act on."""
+        return all(difference.detail for difference in [*self.differences, *self.follows])
+
+    @property
     def first(self) -> Difference:
         """The difference that comes first in the script."""
         return min([*self.differences, *self.follows], key=lambda d: d.order)

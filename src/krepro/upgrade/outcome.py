@@ -47,6 +47,16 @@ class Upgrade:
         return tuple(findings(self.checked.differences, self.consequences, scan))
 
     @property
+    def weighty(self) -> list[Finding]:
+        """The findings that a user may have to act on."""
+        return [finding for finding in self.findings if not finding.detail]
+
+    @property
+    def details(self) -> list[Finding]:
+        """The findings that are only details."""
+        return [finding for finding in self.findings if finding.detail]
+
+    @property
     def changing(self) -> Scan:
         """What the code touches of what is gained, or not known: the rest is no finding."""
         scan = self.scan or Scan((), (), ())
@@ -61,7 +71,7 @@ class Upgrade:
     def safe(self) -> bool:
         """Whether nothing changes, as far as the strongest evidence goes."""
         if self.checked is not None:
-            return not self.findings
+            return not self.weighty
         if self.scan is not None:
             return not self.touched(Effect.GAINED)
         return not self.of(Effect.GAINED)

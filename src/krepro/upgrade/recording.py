@@ -76,7 +76,8 @@ class Call:
 
     ``at`` is the script's ``file:line``; ``trainable`` are the weights it would train, by name
     (None: not looked at), ``changed`` those that it changed, ``weights`` all of them after it.
-    ``looks`` were taken within ``fit``.
+    ``looks`` were taken within ``fit``; ``thread`` says that another thread than the first made
+    the call.
     """
 
     number: int
@@ -85,6 +86,7 @@ class Call:
     at: str
     arguments: Mapping[str, Any]
     inside: int | None = None
+    thread: bool = False
     trainable: tuple[str, ...] | None = None
     steps: list[Step] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
@@ -115,6 +117,11 @@ class Recording:
     def trains(self) -> bool:
         """Whether anything was trained."""
         return any(call.method in TRAINING for call in self.calls)
+
+    @property
+    def parallel(self) -> bool:
+        """Whether threads of the script's own trained, in an order that is chance."""
+        return any(call.thread and call.method in TRAINING for call in self.calls)
 
     @property
     def steps(self) -> int:

@@ -123,7 +123,7 @@ def of_warnings(
         warned = ones.get(key) or others[key]
         text = f"{warned.category}: {warned.text}"
         said = [text if key in given else NO_WARNING for given in (ones, others)]
-        yield Difference(Kind.WARNS, key[1], place, said[0], said[1])
+        yield Difference(Kind.WARNS, key[1], place, said[0], said[1], detail=True)
 
 
 def of_cut_warnings(
@@ -155,7 +155,10 @@ def of_steps(one: Call, other: Call, place: Place) -> Iterator[Difference]:
 
 
 def of_names(one: Call, other: Call, place: Place) -> Iterator[Difference]:
-    """Yield differences in the names, or in the order, of logs and of what is returned."""
+    """Yield differences in the names, or in the order, of logs and of what is returned.
+
+    Where names say what is what, another order of them is a detail.
+    """
     seen = set()
     for step, match in step_pairs(one, other):
         names = [list(side.logs) for side in (step, match)]
@@ -166,12 +169,35 @@ def of_names(one: Call, other: Call, place: Place) -> Iterator[Difference]:
             "logs of epochs" if step.phase == "epoch" else f"logs of {step.phase} steps"
         )
         at = replace(place, phase=step.phase, step=step.count, when=step.when)
-        yield Difference(Kind.NAMES, subject, at, listed(names[0]), listed(names[1]))
-    if isinstance(one.result, dict) and isinstance(other.result, dict):
-        names = [list(one.result), list(other.result)]
-        if names[0] != names[1]:
-            subject = "history" if one.method == "fit" else "what is returned"
-            yield Difference(Kind.NAMES, subject, place, listed(names[0]), listed(names[1]))
+        yield of_lists(subject, at, names[0], names[1])
+    dicts = isinstance(one.result, dict) and isinstance(other.result, dict)
+    names = (
+        [list(one.result), list(other.result)]
+        if dicts
+        else [order_of(one), order_of(other)]
+    )
+    if names[0] != names[1] and all(names):
+        subject = "history" if one.method == "fit" else "what is returned"
+        found = of_lists(subject, place, names[0], names[1])
+        yield found if dicts else replace(found, detail=False)
+
+
+def of_lists(
+    subject: str, place: Place, before: Sequence[str], after: Sequence[str]
+) -> Difference:
+    """Return the difference of two lists of names; of their order only, it is a detail."""
+    said = listed(before), listed(after)
+    detail = sorted(before) == sorted(after)
+    return Difference(Kind.NAMES, subject, place, *said, detail=detail)
+
+
+def order_of(call: Call) -> list[str]:
+    """Return the names of what a call returned as a list, by the logs; nothing if in doubt."""
+    if not isinstance(call.result, (list, tuple)) or not call.steps:
+        return []
+    logs = call.steps[-1].logs
+    names = [[name for name, log in logs.items() if log == value] for value in call.result]
+    return [alike[0] for alike in names] if all(len(alike) == 1 for alike in names) else []
 
 
 def of_results(one: Call, other: Call, place: Place) -> Iterator[Difference]:
