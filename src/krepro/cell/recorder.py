@@ -307,6 +307,7 @@ class Recorder:
                 method=call.method,
                 model=model,
                 at=where,
+                thread=threading.get_ident() != self._thread,
                 inside=running[-1].number if running else None,
                 arguments=dict(given),
                 **facts,
