@@ -865,6 +865,11 @@ def culprit_command(**options: Any) -> None:
     default="text",
     show_default=True,
 )
+@click.option(
+    "--picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw the losses on both ends into this file (.png, .svg, .pdf).",
+)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path))
 @reporting
 def upgrade_command(**options: Any) -> None:

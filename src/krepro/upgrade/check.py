@@ -39,6 +39,7 @@ RECORDING = ("jitter", "observe", "recorder", "sowing", "tape")
 # A change of the initial weights that is to rounding what a step is to the next.
 NUDGE = 1e-6
 DEFAULT_TIMEOUT_S = 600.0
+TELL_EVERY_S = 10.0
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -68,7 +69,7 @@ class Checked:
 
     ``control`` is the second run on the old end; ``noise`` what differs between runs on one end;
     ``own`` is how far, relatively, the values of two runs that are meant to be the same differ;
-    ``shuffled`` says that values differ, but only because samples are shuffled in another order;
+    ``values`` are the recordings whose values were compared; ``shuffled`` says that values differ, but only because samples are shuffled in another order;
     ``runs`` counts the runs, known ones not.
     """
 
@@ -77,6 +78,7 @@ class Checked:
     control: Run
     differences: tuple[Difference, ...]
     noise: Noise
+    values: tuple[Recording, Recording]
     own: float = 0.0
     shuffled: bool = False
     steps: int = 0
@@ -134,10 +136,11 @@ class Checker:
         found = compare(first.recording, second.recording, noise)
         values = [difference for difference in found if difference.of_values]
         had_values = bool(values)
+        compared = first.recording, second.recording
         if values and first.recording.parallel:
             found = [difference for difference in found if not difference.of_values]
         elif values:
-            values = self._values(old, new, first, noise)
+            compared, values = self._values(old, new, first, noise)
             structure = [difference for difference in found if not difference.of_values]
             found = arranged([*structure, *values])
         return Checked(
@@ -146,14 +149,17 @@ class Checker:
             control=control,
             differences=tuple(found),
             noise=noise,
+            values=compared,
             own=own,
             shuffled=bool(shuffles(first.recording) and had_values and not values),
             steps=self.steps,
             runs=self.runs,
         )
 
-    def _values(self, old: End, new: End, first: Run, noise: Noise) -> list[Difference]:
-        """Return the differences of values that are neither chance nor rounding.
+    def _values(
+        self, old: End, new: End, first: Run, noise: Noise
+    ) -> tuple[tuple[Recording, Recording], list[Difference]]:
+        """Return the differences of values that are neither chance nor rounding, and of what.
 
         Releases may shuffle samples in another order, which is chance to a user. So what is
         compared are runs that take samples in their order.
@@ -171,7 +177,8 @@ class Checker:
             again = self.record(new, "again", first)
             noise.add(other.recording, again.recording)
             found = compare(one.recording, other.recording, noise)
-        return [difference for difference in found if difference.of_values]
+        values = [difference for difference in found if difference.of_values]
+        return (one.recording, other.recording), values
 
     @contextmanager
     def _parallel(self) -> Iterator[Callable[[Callable[[], Run]], Callable[[], Run]]]:
@@ -225,7 +232,8 @@ class Checker:
         )
         started = time.monotonic()
         self.tell(f"{self.target.name} on {end} ({PURPOSES[purpose]})")
-        sighting = prober.look(Place(end.cell))
+        with self._watched(end, room):
+            sighting = prober.look(Place(end.cell))
         seconds = time.monotonic() - started
         self.tell(f"{self.target.name} on {end}: {sighting.summary} after {seconds:.1f} s")
         room.mkdir(exist_ok=True)
@@ -237,6 +245,27 @@ class Checker:
         shutil.rmtree(place, ignore_errors=True)
         shutil.move(room, place)
         return sighting
+
+    @contextmanager
+    def _watched(self, end: End, room: Path) -> Iterator[None]:
+        """Tell now and then how far a long run has come."""
+        done = threading.Event()
+        started = time.monotonic()
+
+        def watch() -> None:
+            while not done.wait(TELL_EVERY_S):
+                steps = recording.steps_so_far(room)
+                seconds = time.monotonic() - started
+                said = f"{steps} training step{'s' * (steps != 1)} after {seconds:.0f} s"
+                self.tell(f"{self.target.name} on {end}: {said}")
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
 
     def _folder(self, end: End, purpose: str, first: Run | None) -> Path:
         lock = self.engine.lock_hash(end.stack)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import click
 from krepro import published, release
 from krepro.hunt.commands import opened
 from krepro.project import Project, SelectionError, check_writable, narrowed
-from krepro.render import sarif, upgrade_data
+from krepro.render import sarif, upgrade_data, upgrade_picture
 from krepro.render import upgrade as rendering
 from krepro.report import Exit
 from krepro.repro import BACKENDS, Repro
@@ -23,6 +24,7 @@ from krepro.upgrade.outcome import Upgrade
 from krepro.upgrade.scan import Scan, scan
 
 DEFAULT_BACKEND = "tensorflow"
+PICTURES = (".png", ".svg", ".pdf")
 FORMATS = ("text", "json", "markdown", "sarif", "github")
 
 
@@ -48,6 +50,7 @@ class Asked:
     verbose: bool
     form: str
     output: Path | None
+    picture: Path | None
 
     def check(self) -> None:
         """See whether the options go together.
@@ -63,9 +66,15 @@ class Asked:
             raise SelectionError("--module needs the name of a module")
         if self.form == "sarif" and not (self.script or self.scan):
             raise SelectionError("--format sarif needs a script, or --scan PATH")
-        if self.steps and not self.script:
-            raise SelectionError("--steps needs a script to run")
-        check_writable(self.output)
+        for option, given in (("--steps", self.steps), ("--picture", self.picture)):
+            if given and not self.script:
+                raise SelectionError(f"{option} needs a script to run")
+        if self.picture and not importlib.util.find_spec("matplotlib"):
+            raise SelectionError("--picture draws: pip install 'krepro[picture]' first")
+        if self.picture and self.picture.suffix not in PICTURES:
+            raise SelectionError(f"--picture {self.picture}: use {', '.join(PICTURES)}")
+        for path in (self.output, self.picture):
+            check_writable(path)
 
 
 def upgrade(asked: Asked) -> Exit:
@@ -138,7 +147,7 @@ def run(asked: Asked, project: Project, start: End, goal: End) -> Checked:
         arguments=asked.arguments,
         data=asked.data,
         requirements=[*asked.requirements, *listed(asked.requirement_files)],
-        left_out=[asked.output] if asked.output else [],
+        left_out=[path for path in (asked.output, asked.picture) if path],
     ) as at_work:
         if at_work.target.repro:
             raise SelectionError(f"{name} is a repro: krepro run or krepro bisect runs it")
@@ -182,6 +191,8 @@ def show(asked: Asked, found: Upgrade, repros: Sequence[Repro]) -> None:
     if asked.form == "github" and summary:
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(upgrade_data.as_markdown(found))
+    if asked.picture and found.checked:
+        upgrade_picture.write(found, found.checked, asked.picture)
     text = rendered(asked, found, repros)
     if asked.output:
         asked.output.write_text(text, encoding="utf-8")

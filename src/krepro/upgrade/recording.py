@@ -147,6 +147,18 @@ def read(folder: Path) -> Recording:
     return reader.recording
 
 
+def steps_so_far(folder: Path) -> int:
+    """Return how many training steps a run has written down that may still go on."""
+    try:
+        text = (folder / EVENTS).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    return sum(
+        '"phase": "train"' in line or '"method": "train_on_batch"' in line
+        for line in text.splitlines()
+    )
+
+
 class _Reader:
     """Puts events together."""
 
