@@ -28,7 +28,7 @@ from krepro.upgrade.recording import (
     Warned,
 )
 
-Change = Callable[[Recording], None]
+Change = Callable[[Recording], Any]
 KERNEL, BIAS = "dense/kernel", "dense/bias"
 
 
@@ -218,7 +218,7 @@ def test_what_runs_on_one_side_differ_in_is_noise(one: Recording, other: Recordi
         setter(5, arguments={"filepath": "/elsewhere/m.keras"}),
         setter(1, arguments={**fit(1).arguments, "epochs": 2}),
         setter(1, arguments={**fit(1).arguments, "x": "float32(31, 3)"}),
-        lambda made: made.finished.clear(),  # type: ignore[attr-defined]
+        lambda made: made.finished.clear(),
         lambda made: made.warnings.append(Warned("UserWarning", "the old 'b' of 4 things")),
         # A warning that comes in another call is the same one.
         lambda made: made.calls[2].warnings.append(made.warnings.pop()),
@@ -495,7 +495,7 @@ CASES: dict[str, tuple[Change, list[tuple[Any, ...]]]] = {
         [(Kind.WEIGHTS, BIAS, (4, "train_on_batch", "", 0), "0.5", "9", 1)],
     ),
     "weights at the end": (
-        lambda made: made.final[0].update({BIAS: sketch(0.0, 9.0)}),  # type: ignore[attr-defined]
+        lambda made: made.final.update({0: {**weights(), BIAS: sketch(0.0, 9.0)}}),
         [(Kind.WEIGHTS, BIAS, (6, "end of the script", "", 0), "0.5", "9", 1)],
     ),
     "a call more": (
@@ -512,7 +512,7 @@ CASES: dict[str, tuple[Change, list[tuple[Any, ...]]]] = {
         ],
     ),
     "a call less": (
-        lambda made: made.calls.pop(3) and None,
+        lambda made: made.calls.pop(3),
         [
             (
                 Kind.CALLS,
@@ -561,7 +561,8 @@ def test_the_other_way_round_before_is_after(name: str) -> None:
 
 def test_values_are_known_by_position_only_among_as_many() -> None:
     found = compare(
-        changed(setter(4, result=[0.125, 0.5])), changed(setter(4, result=[0.25, 0.75, 0.5]))
+        changed(setter(4, result=[0.125, 0.5])),
+        changed(setter(4, result=[0.25, 0.75, 0.5])),
     )
     assert [(d.kind, d.subject) for d in found] == [
         (Kind.STRUCTURE, "what is returned"),
@@ -621,7 +622,7 @@ def test_calls_in_another_order() -> None:
 
 def loop(*batches: float) -> Recording:
     """A loop that trains two models in turn."""
-    calls = []
+    calls: list[Call] = []
     for value in batches:
         for line in (5, 6):
             number = len(calls)
@@ -840,8 +841,8 @@ def test_types_that_round_more_may_differ_more(dtype: str, side: int) -> None:
             sketch(1.0, dtype=types[0]),
             sketch(1 - factor * allowed, dtype=types[1]),
         ]
-        ends = [changed(setter(3, result=[result])) for result in results]
-        found = [d for d in compare(*ends) if d.of_values]
+        one, other = (changed(setter(3, result=[result])) for result in results)
+        found = [d for d in compare(one, other) if d.of_values]
         assert len(found) == count
 
 
@@ -916,9 +917,9 @@ def test_weights_with_other_names_are_the_same() -> None:
 
 def test_the_same_weights_in_another_order() -> None:
     def change(made: Recording) -> None:
-        made.final = {0: dict(reversed(made.final[0].items()))}
+        made.final = {0: dict(reversed(list(made.final[0].items())))}
         for each in made.calls:
-            each.weights = dict(reversed(each.weights.items()))
+            each.weights = dict(reversed(list(each.weights.items())))
 
     assert compare(run(), changed(change)) == []
 

@@ -294,7 +294,7 @@ def test_nothing_is_said_that_keras_does_not_say(lab: Lab, everything: Recorded)
 
 
 def test_what_was_trained(everything: Recorded) -> None:
-    kernels = {"dense_1/kernel", "dense_1/bias"}
+    kernels = frozenset({"dense_1/kernel", "dense_1/bias"})
     fit = everything.calls[1]
     assert set(fit.trainable or ()) == kernels
     assert fit.changed == kernels
@@ -304,7 +304,7 @@ def test_what_was_trained(everything: Recorded) -> None:
     assert everything.only("evaluate").changed == frozenset()
     last = everything.calls[-1]
     assert set(last.trainable or ()) == set(fit.weights)
-    assert last.changed == set(fit.weights)
+    assert last.changed == frozenset(fit.weights)
 
 
 def test_the_state_of_the_optimizer(everything: Recorded) -> None:
