@@ -442,6 +442,16 @@ def test_how_it_is_written_does_not_matter(
     assert [(h.repro, h.sureness) for h in look(path).hits] == [(ENTRY, "certain")], body
 
 
+def test_of_two_triggers_at_one_place_the_surer_counts(tmp_path: Path) -> None:
+    unsure = {"code": "model.compile()", "where": "perhaps('x')", "shows": "loss"}
+    sure = {"code": "model.compile()", "shows": "raises"}
+    path = wrote(tmp_path / "train.py", HEAD + BAD)
+    for triggers in ((unsure, sure), (sure, unsure)):
+        hit = one(look(path, repros=[replace(CATALOGUE[0], triggers=triggers)]))
+        assert hit.sureness == "certain"
+        assert set(hit.shows) == {"loss", "raises"}
+
+
 def test_entries_without_triggers_are_known_to_ignores(tmp_path: Path) -> None:
     bare = [replace(repro, triggers=()) for repro in CATALOGUE]
     scanned = look(

@@ -446,6 +446,17 @@ def test_what_where_answers(
     assert found == {True: ["certain"], None: ["possible"], False: []}[expected]
 
 
+def test_what_may_be_no_keras_model_is_possible(tmp_path: Path) -> None:
+    assert hits(tmp_path, "model.fit()", (), "from zoo import model\nmodel.fit(1)") == [
+        "possible"
+    ]
+    either = MODEL + "if big:\n    from zoo import model\nmodel.fit(1)"
+    assert hits(tmp_path, "model.fit()", (), either) == ["possible"]
+    assert (
+        hits(tmp_path, "model.fit()", (), "from sklearn import model\nmodel.fit(1)") == []
+    )
+
+
 def test_what_is_inside_what(tmp_path: Path) -> None:
     nested = (
         MODEL + "outer = keras.Sequential([model])\nouter = keras.Sequential([outer])\n"

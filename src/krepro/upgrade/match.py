@@ -340,7 +340,7 @@ def bind(variable: Variable, value: Value, way: Way) -> Iterator[Way]:
         of_kind = facts.kind_is(value, variable.kind)
         if of_kind is False:
             return
-        doubt = False
+        doubt = of_kind is None
     bound = way.binding(variable.name, value)
     if bound is not None:
         yield bound.doubted() if doubt else bound
