@@ -146,11 +146,11 @@ def sureness(difference: Difference, consequence: Consequence, scan: Scan) -> bo
     repro = consequence.repro
     hits = scan.of(repro.id)
     if difference.kind is Kind.RAISES and repro.symptoms:
-        texts = [difference.before, difference.after]
+        # A bug that is gained is seen on the new end, one that is lost on the old.
+        gained = consequence.effect is Effect.GAINED
+        text = difference.after if gained else difference.before
         said = any(
-            matches(symptom, text.partition(":")[0], text)
-            for symptom in repro.symptoms
-            for text in texts
+            matches(symptom, text.partition(":")[0], text) for symptom in repro.symptoms
         )
         return bool(hits) if said else None
     showing = [hit for hit in hits if difference.kind.value in hit.shows]
