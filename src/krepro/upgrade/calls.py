@@ -175,11 +175,7 @@ def of_method(run: Expressions, owner: Object, name: str, found: Function) -> Va
 
 def is_method(owner: Object, name: str) -> bool:
     """Whether a name is one of Keras' methods of an object."""
-    return any(
-        api.method_parameters(path, name) is not None
-        for path in facts.lineage(owner)
-        if path
-    )
+    return api.method_parameters(owner.cls, name) is not None
 
 
 # --- calls --------------------------------------------------------------------------------

@@ -358,15 +358,10 @@ def call_method(
         return values.NONE
     if name in {"__call__", "call"} and facts.is_instance(owner, api.LAYER):
         return call_layer(run, owner, given, node)
-    names = next(
-        (
-            found
-            for path in facts.lineage(owner)
-            if path and (found := api.method_parameters(path, name)) is not None
-        ),
-        # Of a class whose bases are not known.
-        api.known_methods().get(name, ()),
-    )
+    names = api.method_parameters(owner.cls, name)
+    if names is None:
+        # Of a class whose bases are not known, say.
+        names = api.known_methods().get(name, ())
     arguments = bound(names, given)
     if name == "compile" or name in STEPS:
         see_outputs(run, owner)
