@@ -1,7 +1,7 @@
 """The language of triggers: what code has to look like for a known bug to matter to it.
 
 ``docs/triggers.md`` tells how to write one. Here the text of a trigger becomes patterns and
-conditions, and every mistake in it an error with file, line and fix; ``match.py`` applies them.
+conditions, and every mistake in it an error with file, line and fix; ``match.py`` and ``conditions.py`` apply them.
 """
 
 from __future__ import annotations
