@@ -87,6 +87,15 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
 
 
+@nox.session(default=False)
+def truth(session: nox.Session) -> None:
+    """Hold the upgrade check to the truth: every script of tests/scripts on every pair (hours)."""
+    install(session, "test")
+    env = {"KREPRO_TRUTH": "all", "KREPRO_DOCS": "all"}
+    files = ("tests/test_scripts.py", "tests/test_docs.py")
+    session.run("pytest", *files, *session.posargs, env=env)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure what the engine costs, against the plain way and against its floor."""

@@ -1,4 +1,4 @@
-"""Rounding of another kind, to see what a training makes of it.
+"""Control runs with another chance: rounding of another kind, or no random layers.
 
 Two builds of the same sum differ in its last bits. What comes of that in many steps depends on the
 training: an optimizer that divides a gradient by its own size, as Adam does, turns a gradient that
@@ -27,6 +27,30 @@ def install() -> None:
         return original(optimizer, jittered(list(grads)), trainable_variables)
 
     base.BaseOptimizer.apply = apply
+
+
+def stand_still() -> None:
+    """Have random layers draw nothing: dropout lets all pass, noise is its mean.
+
+    Backends draw other numbers from the same seed, so what two of them train with random layers
+    cannot be compared otherwise. Initial weights are put in, whatever is drawn for them.
+    """
+    backend: Any = importlib.import_module("keras.src.backend")
+    ops: Any = importlib.import_module("keras").ops
+
+    def dropout(inputs: Any, *_: Any, **__: Any) -> Any:
+        return inputs
+
+    def normal(shape: Any, mean: float = 0.0, *_: Any, **more: Any) -> Any:
+        return ops.zeros(shape, dtype=more.get("dtype") or backend.floatx()) + mean
+
+    def uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, **more: Any) -> Any:
+        dtype = more.get("dtype") or backend.floatx()
+        return ops.zeros(shape, dtype=dtype) + (minval + maxval) / 2
+
+    backend.random.dropout = dropout
+    backend.random.normal = backend.random.truncated_normal = normal
+    backend.random.uniform = uniform
 
 
 def jittered(grads: Sequence[Any]) -> list[Any]:

@@ -138,7 +138,8 @@ class Observer:
 def training_values(model: Any) -> dict[int, Any]:
     """Return the values that JAX's training loop holds beside the variables, by the id of these."""
     state = getattr(model, "_jax_state", None)
-    if not isinstance(state, Mapping):
+    # Once the variables have these values too, they are left where they are, and grow stale.
+    if not isinstance(state, Mapping) or getattr(model, "_jax_state_synced", True):
         return {}
     found: dict[int, Any] = {}
     for kind in ("trainable_variables", "non_trainable_variables"):

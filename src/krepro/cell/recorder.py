@@ -59,7 +59,8 @@ class Tape:
     ``nudge`` a relative change to them, and rounding
     errors in each step; ``steps`` ends training after so many steps (0: never);
     ``steady`` has ``fit`` take samples in their order, as with ``shuffle=False``, and seeds
-    torch, whose layers draw from one generator, before each step.
+    torch, whose layers draw from one generator, before each step; ``still``
+    has random layers draw nothing.
     """
 
     folder: Path
@@ -67,6 +68,7 @@ class Tape:
     nudge: float = 0.0
     steps: int = 0
     steady: bool = False
+    still: bool = False
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Tape:
@@ -141,6 +143,8 @@ class Recorder:
             self._seed_steps(lists.CallbackList)
         if self.tape.nudge:
             jitter.install()
+        if self.tape.still:
+            jitter.stand_still()
         base: Any = importlib.import_module("keras.src.optimizers.base_optimizer")
         base.BaseOptimizer.apply = self._recorded_apply(base.BaseOptimizer.apply)
         self._hear_warnings()

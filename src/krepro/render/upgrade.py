@@ -177,9 +177,10 @@ def of_finding(
             yield f"   and what comes of it later: {count} more (--verbose)"
     for cause in finding.causes:
         yield from advice(upgrade, cause, finding)
-    if finding.new:
+    command = bisect_command(upgrade, finding) if finding.new else ""
+    if command:
         yield "   take it from here:"
-        yield f"     {bisect_command(upgrade, finding)}"
+        yield f"     {command}"
 
 
 def advice(upgrade: Upgrade, cause: Consequence, finding: Finding) -> Iterator[str]:
@@ -205,10 +206,10 @@ def cell_of(upgrade: Upgrade, cause: Consequence) -> str:
 
 
 def bisect_command(upgrade: Upgrade, finding: Finding) -> str:
-    """Return the command that finds the release in which a new difference began."""
+    """Return the command that finds the release in which a difference began; none of backends."""
     first = finding.first
     if upgrade.old.stack != upgrade.new.stack:
-        return f"krepro run of both ends: {upgrade.old} and {upgrade.new} are different backends"
+        return "one release, two backends: there is nothing to bisect"
     raised = first.kind is Kind.RAISES
     fixed = raised and first.after == "no exception"
     good, bad = upgrade.old.release, upgrade.new.release

@@ -104,7 +104,8 @@ class Checked:
 class Checker:
     """Runs one script on two ends; recordings are kept, so that a check can go on.
 
-    ``steps`` ends each training after so many steps (0: never); ``tell`` is told what goes on.
+    ``steps`` ends each training after so many steps (0: never); ``tell`` is told what goes on;
+    ``still`` has values compared without random layers, as those of two backends are.
     """
 
     engine: Engine
@@ -113,6 +114,7 @@ class Checker:
     steps: int = 0
     timeout_s: float = DEFAULT_TIMEOUT_S
     tell: Callable[[str], None] = print
+    still: bool = False
     runs: int = 0
     _guard: Any = field(default_factory=threading.Lock)
 
@@ -123,6 +125,7 @@ class Checker:
             InstallError: an end has no environment.
             Stopped: the check is to end; what was recorded is kept.
         """
+        self.still = old.stack.backend != new.stack.backend
         for end in (old, new):
             Prober(self.engine, self.target, self.scratch).prepare(end.cell)
         first = self.record(old, "first")
@@ -223,6 +226,7 @@ class Checker:
             nudge=NUDGE if purpose == "nudged" else 0.0,
             steps=self.steps,
             steady=purpose in STEADY,
+            still=self.still and purpose in STEADY,
         )
         prober = Prober(
             self.engine,
@@ -270,7 +274,8 @@ class Checker:
     def _folder(self, end: End, purpose: str, first: Run | None) -> Path:
         lock = self.engine.lock_hash(end.stack)
         origin = first.folder.name if first else ""
-        told = f"{origin}|{purpose}|{self.steps}|{way_of_recording()}"
+        still = self.still and purpose in STEADY
+        told = f"{origin}|{purpose}|{self.steps}|{still}|{way_of_recording()}"
         key = hashlib.sha256(told.encode()).hexdigest()[:8]
         name = f"{end.release}-{end.stack.name}-{lock}-{purpose}-{key}"
         return self.engine.home.recordings / self.target.digest / name
