@@ -18,8 +18,9 @@ from krepro.repro import Repro, ReproError
 from krepro.upgrade import api
 
 SHOWS = (
-    *("raises", "warns", "calls", "steps", "names", "loss", "metrics", "trains", "weights"),
-    *("trainable", "optimizer", "structure", "outputs", "time", "saved"),
+    *("raises", "warns", "calls", "steps", "names", "loss", "output_losses", "metrics"),
+    *("trains", "weights", "trainable", "optimizer", "structure", "outputs"),
+    *("time", "saved"),
 )
 # What a variable of a name may be: a class of Keras, or anything.
 KINDS = {
