@@ -82,7 +82,7 @@ class Upgrade:
         if self.checked is not None:
             return self.checked.compared
         if self.scan is not None:
-            return not self.touched(Effect.UNKNOWN)
+            return not self.touched(Effect.UNKNOWN) and self.scan.whole
         return not self.of(Effect.UNKNOWN)
 
     @property

@@ -62,10 +62,14 @@ class Hit:
 
 @dataclass(frozen=True)
 class Note:
-    """What a person should know of a file besides: why it was not read, a comment without use."""
+    """What a person should know of a file besides: why it was not read, a comment without use.
+
+    ``unread``: there is more in the file than was looked at.
+    """
 
     spot: Spot
     message: str
+    unread: bool = False
 
     def __str__(self) -> str:
         return f"{self.spot}: {self.message}"
@@ -78,6 +82,11 @@ class Scan:
     hits: tuple[Hit, ...]
     notes: tuple[Note, ...]
     files: tuple[Path, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that was given was read."""
+        return not any(note.unread for note in self.notes)
 
     @property
     def active(self) -> tuple[Hit, ...]:
@@ -279,12 +288,13 @@ def unread(files: Iterable[Path], library: Library) -> Iterator[Note]:
     for path in files:
         error = library.unreadable.get(path)
         if error is not None:
-            yield Note(Spot(path, error.line, 1, error.line, 1), str(error))
+            yield Note(Spot(path, error.line, 1, error.line, 1), str(error), unread=True)
         if str(path) in library.cut:
-            yield Note(Spot(path, 1, 1, 1, 1), "is long: only a part of it was looked at")
+            spot = Spot(path, 1, 1, 1, 1)
+            yield Note(spot, "is long: only a part of it was looked at", unread=True)
         file = library.files.get(path)
         for cell, line, message in file.broken if file else ():
-            yield Note(Spot(path, line, 1, line, 1, cell), message)
+            yield Note(Spot(path, line, 1, line, 1, cell), message, unread=True)
 
 
 # --- ignores ------------------------------------------------------------------------------
