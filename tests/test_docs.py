@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from krepro.cli import main
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.keras
 PAGE = ROOT / "docs" / "upgrade.md"
 BLOCK = re.compile(
     r"```console\n\$ (?P<command>krepro [^\n]+)\n(?P<output>.*?)```", re.DOTALL

@@ -31,6 +31,7 @@ from krepro.upgrade.scan import scan
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "tests" / "scripts"
+pytestmark = pytest.mark.keras
 TRUTH: dict[str, Any] = tomllib.loads((FOLDER / "truth.toml").read_text(encoding="utf-8"))
 SCRIPTS: dict[str, dict[str, Any]] = TRUTH["script"]
 # Crash, wrong loss, other names, another log, nothing, chance, a callback, a downgrade, the same.
