@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -222,6 +223,7 @@ def test_what_runs_on_one_side_differ_in_is_noise(one: Recording, other: Recordi
         lambda made: made.warnings.append(Warned("UserWarning", "the old 'b' of 4 things")),
         # A warning that comes in another call is the same one.
         lambda made: made.calls[2].warnings.append(made.warnings.pop()),
+        setter(1, arguments={**fit(1).arguments, "epochs": 1e-5}),
         # Rounding.
         logged(0, loss=1 + ROUNDING_OTHERWISE / 2),
         setter(3, result={"y": sketch(1 + ROUNDING_OTHERWISE, 3.0)}),
@@ -351,6 +353,36 @@ CASES: dict[str, tuple[Change, list[tuple[Any, ...]]]] = {
                 (2, "evaluate", "", 0),
                 "[number, number]",
                 "[number, number, number]",
+                1,
+            )
+        ],
+    ),
+    "shape": (
+        setter(3, result={"y": Sketch((2, 1), "float32", 7, (9.0, 9.0))}),
+        [
+            (
+                Kind.STRUCTURE,
+                "what is returned",
+                (3, "predict", "", 0),
+                "[float32(2,)]",
+                "[float32(2, 1)]",
+                1,
+            )
+        ],
+    ),
+    "order of logs": (
+        lambda made: setattr(
+            made.calls[1],
+            "steps",
+            replaced(made.calls[1].steps, 0, logs=dict(reversed(list(logs(1).items())))),
+        ),
+        [
+            (
+                Kind.NAMES,
+                "logs of train steps",
+                (1, "fit", "train", 1),
+                "loss, a_loss, mae",
+                "mae, a_loss, loss",
                 1,
             )
         ],
@@ -576,8 +608,16 @@ def test_values_are_known_by_the_logs_that_are_the_same() -> None:
         step = Step("test", 1, values, when=1)
         return changed(setter(2, steps=[step], result=list(values.values())))
 
-    found = compare(evaluated("loss", "accuracy"), evaluated("loss", "a_loss", "accuracy"))
-    assert {d.kind for d in found} == {Kind.NAMES, Kind.STRUCTURE}
+    one, other = evaluated("loss", "accuracy"), evaluated("loss", "a_loss", "accuracy")
+    assert {d.kind for d in compare(one, other)} == {Kind.NAMES, Kind.STRUCTURE}
+    step = dataclasses.replace(one.calls[2].steps[0], logs={"loss": 4.0, "accuracy": 9.0})
+    one.calls[2].steps, one.calls[2].result = [step], [4.0, 9.0]
+    found = [d for d in compare(one, other) if d.of_values]
+    # In the logs and in what is returned.
+    assert [(d.subject, d.place.phase, d.before, d.after) for d in found] == [
+        ("accuracy", "test", "9", "8"),
+        ("accuracy", "", "9", "8"),
+    ]
 
 
 def test_structure_comes_before_values_in_one_place() -> None:
@@ -689,9 +729,9 @@ def test_an_exception_cuts_short() -> None:
             raised=raised,
             steps=made.calls[1].steps[:1],
             counts={"train": 1},
-            result=None,
-            weights={},
-            changed=None,
+            result=9.0,
+            weights=weights(3),
+            changed=frozenset(),
             trainable=(KERNEL, BIAS),
             warnings=[],
         )
@@ -831,17 +871,17 @@ def test_the_largest_of_all_places_is_told_as_size() -> None:
     assert (found.place.step, found.times, found.size) == (1, 3, 0.9)
 
 
-@pytest.mark.parametrize("dtype", [*ROUNDING, "float32"])
-@pytest.mark.parametrize("side", [0, 1, 2])
-def test_types_that_round_more_may_differ_more(dtype: str, side: int) -> None:
-    allowed = ROUNDING.get(dtype, ROUNDING_OTHERWISE)
-    types = {0: (dtype, "float32"), 1: ("float32", dtype), 2: (dtype, dtype)}[side]
+DTYPES = [*ROUNDING, "float32"]
+
+
+@pytest.mark.parametrize("types", [*itertools.product(DTYPES, DTYPES)])
+def test_types_that_round_more_may_differ_more(types: tuple[str, str]) -> None:
+    allowed = max(ROUNDING.get(dtype, ROUNDING_OTHERWISE) for dtype in types)
     for factor, count in ((0.9, 0), (1.1, 1)):
-        results = [
-            sketch(1.0, dtype=types[0]),
-            sketch(1 - factor * allowed, dtype=types[1]),
-        ]
-        one, other = (changed(setter(3, result=[result])) for result in results)
+        one, other = (
+            changed(setter(3, result=[sketch(value, dtype=dtype)]))
+            for value, dtype in zip((1.0, 1 - factor * allowed), types, strict=True)
+        )
         found = [d for d in compare(one, other) if d.of_values]
         assert len(found) == count
 

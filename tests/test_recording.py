@@ -215,6 +215,7 @@ def write_all(made: Tape) -> None:
     assert made.observer.number_of(model) == 0
     call(made, model=0, trainable=["k"], arguments={"x": "float32(2, 3)", "epochs": 2})
     made.writer.tell("step", call=0, phase="train", count=1, logs=[["loss", 1.0]])
+    made.writer.tell("step", call=0, phase="test", count=1, logs=[])
     made.writer.tell("look", call=0, count=1, changed=["k"])
     assert made.observer.number_of(other) == 1
     call(made, 1, method="predict", model=1, at="a.py:9", inside=0)
@@ -261,9 +262,10 @@ def test_every_event_is_read(tape: Make) -> None:
                 trainable=("k",),
                 steps=[
                     Step("train", 1, {"loss": 1.0}, when=1),
-                    Step("epoch", 1, {"loss": 0.5}, when=2),
+                    Step("test", 1, {}, when=2),
+                    Step("epoch", 1, {"loss": 0.5}, when=3),
                 ],
-                looks=[Look(1, frozenset({"k"}), when=1)],
+                looks=[Look(1, frozenset({"k"}), when=2)],
                 ended=True,
                 result={"loss": [0.5]},
                 changed=frozenset({"k"}),

@@ -42,7 +42,8 @@ class Observer:
 
     def models(self) -> Iterator[tuple[int, Any]]:
         """Yield the models that are still there, by number."""
-        for number, reference in list(self._models.values()):
+        known = sorted(self._models.values(), key=lambda entry: entry[0])
+        for number, reference in known:
             model = reference()
             if model is not None:
                 yield number, model
