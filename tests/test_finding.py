@@ -103,8 +103,8 @@ def test_nothing_has_no_findings() -> None:
         ),
         ([known("a")], touched("a:loss", sure=False), ["a"]),
         (
-            [known("a")],
-            both(touched("a:loss", sure=False), touched("a:loss")),
+            [known("a"), known("b")],
+            both(touched("a:loss", "b:loss", sure=False), touched("a:loss")),
             ["a"],
         ),
     ],
@@ -186,7 +186,7 @@ def test_names_and_values_are_not_one_thing() -> None:
 
 def test_values_come_with_explained_ones_of_their_call() -> None:
     found = findings(
-        [seen(Kind.METRICS, step=1), seen(Kind.LOSS, step=1), seen(Kind.OUTPUTS, call=1)],
+        [seen(Kind.METRICS, step=1), seen(Kind.LOSS, step=2), seen(Kind.OUTPUTS, call=1)],
         [known("a")],
         touched("a:loss"),
     )
