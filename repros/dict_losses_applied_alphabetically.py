@@ -15,13 +15,24 @@
 # related = ["dict_targets_matched_alphabetically"]
 #
 # [[tool.krepro.trigger]]
-# code = "model.compile(loss={})"
+# code = "model.compile(loss=(loss := {}))"
 # where = [
 #   "len(model.outputs) > 1",
 #   "not isinstance(model.output, dict)",
 #   "sorted(model.output_names) != model.output_names",
+#   "any(x != flat(loss)[0] for x in flat(loss))",
 # ]
-# shows = ["loss", "trains", "weights"]
+# shows = ["loss", "output_losses", "trains", "weights"]
+#
+# [[tool.krepro.trigger]]
+# code = "model.compile(loss={}, loss_weights=(value := {}))"
+# where = [
+#   "len(model.outputs) > 1",
+#   "not isinstance(model.output, dict)",
+#   "sorted(model.output_names) != model.output_names",
+#   "any(x != flat(value)[0] for x in flat(value))",
+# ]
+# shows = ["loss", "output_losses", "trains", "weights"]
 # ///
 """Losses given by output name are applied to the outputs in alphabetical order.
 

@@ -21,7 +21,7 @@
 #   "not isinstance(model.output, dict)",
 #   "sorted(model.output_names) != model.output_names",
 # ]
-# shows = ["loss", "weights"]
+# shows = ["loss", "output_losses", "weights"]
 # ///
 """Targets given by output name are matched to the outputs in alphabetical order.
 

@@ -18,7 +18,23 @@
 # keras2 = "unaffected"
 #
 # [[tool.krepro.trigger]]
-# code = ["inner.compile(metrics=not None)", "model.compile()", "runs(model)"]
+# code = [
+#   "inner.compile(metrics=not None)",
+#   "not runs(inner)",
+#   "model.compile()",
+#   "not runs(inner)",
+#   "runs(model)",
+# ]
+# where = ["inner in model"]
+# shows = ["raises"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile()",
+#   "inner.compile(metrics=not None)",
+#   "not runs(inner)",
+#   "runs(model)",
+# ]
 # where = ["inner in model"]
 # shows = ["raises"]
 # ///

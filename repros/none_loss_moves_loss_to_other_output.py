@@ -16,7 +16,7 @@
 # [[tool.krepro.trigger]]
 # code = ["model.compile(loss=[..., None, ..., not None, ...])", "runs(model)"]
 # where = ["len(model.outputs) > 1"]
-# shows = ["raises", "loss", "weights"]
+# shows = ["raises", "loss", "trains", "weights"]
 # ///
 """`loss=[None, "mse"]` trains the first output, not the second.
 

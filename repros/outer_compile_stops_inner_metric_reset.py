@@ -17,13 +17,29 @@
 # [[tool.krepro.trigger]]
 # code = [
 #   "inner.compile()",
-#   "runs(inner)",
+#   "inner.fit()",
 #   "model.compile()",
 #   "not inner.compile()",
-#   "inner.fit() | inner.evaluate()",
+#   "not inner.evaluate()",
+#   "not inner.train_on_batch()",
+#   "not inner.test_on_batch()",
+#   "inner.fit()",
 # ]
 # where = ["inner in model"]
-# shows = ["raises", "loss", "metrics"]
+# shows = ["loss", "metrics"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "inner.compile()",
+#   "inner.evaluate() | inner.fit(validation_data=not None)",
+#   "model.compile()",
+#   "not inner.compile()",
+#   "not inner.train_on_batch()",
+#   "not inner.test_on_batch()",
+#   "inner.evaluate()",
+# ]
+# where = ["inner in model"]
+# shows = ["loss", "metrics"]
 # ///
 """After an outer model was compiled, an inner model's `fit` reports mixed-up losses.
 

@@ -16,7 +16,12 @@
 # [[tool.krepro.trigger]]
 # code = ["inner.compile()", "model.compile()", "runs(model)"]
 # where = ["inner in model"]
-# shows = ["loss", "structure"]
+# shows = ["loss", "names", "structure"]
+#
+# [[tool.krepro.trigger]]
+# code = ["model.compile()", "inner.compile()", "runs(model)"]
+# where = ["inner in model"]
+# shows = ["loss", "names", "structure"]
 # ///
 """A model that contains a compiled model reports the inner model's loss as its own.
 

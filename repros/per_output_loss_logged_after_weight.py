@@ -16,9 +16,9 @@
 # keras2 = "unaffected"
 #
 # [[tool.krepro.trigger]]
-# code = ["model.compile(loss_weights=not None)", "runs(model)"]
-# where = ["len(model.outputs) > 1"]
-# shows = ["loss"]
+# code = ["model.compile(loss_weights=(value := not None))", "runs(model)"]
+# where = ["len(model.outputs) > 1", "any(x != 1 for x in flat(value))"]
+# shows = ["output_losses"]
 # ///
 """The logged loss of an output is multiplied by its loss weight.
 

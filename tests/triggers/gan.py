@@ -78,6 +78,12 @@ gan.fit(x, epochs=3)
 """
 CALL = "    def call(self, inputs):\n        return self.generator(inputs)\n"
 TWO_LOGS = '{"d_loss": loss, "g_loss": loss}'
+RAN = """
+encoder.compile("adam", "mse")
+encoder.{}(x, y)
+outer.compile("adam", "mse")
+encoder.{}(x, y)
+"""
 ENCODER = 'encoder.compile("adam", "mse"{more})\nouter.compile("adam", "mse")\n'
 
 CASES: Cases = {
@@ -176,11 +182,11 @@ combined.compile("adam", "binary_crossentropy")
         ),
     ],
     "outer_compile_stops_inner_metric_reset": [
-        (
-            NESTED
-            + 'encoder.compile("adam", "mse")\nencoder.fit(x, y)\nouter.compile("adam", "mse")\nencoder.evaluate(x, y)',
-            "certain",
-        ),
+        (NESTED + RAN.format("fit", "fit"), "certain"),
+        (NESTED + RAN.format("evaluate", "evaluate"), "certain"),
+        # What was not traced before raises: outer_compile_drops_inner_loss_tracker.
+        (NESTED + RAN.format("fit", "evaluate"), None),
+        (NESTED + RAN.format("train_on_batch", "fit"), None),
         (NESTED + ENCODER.format(more="") + "encoder.fit(x, y)", None),
         (
             NESTED
@@ -190,6 +196,11 @@ combined.compile("adam", "binary_crossentropy")
     ],
     "outer_model_reports_inner_loss": [
         (NESTED + ENCODER.format(more="") + "outer.fit(x, x)", "certain"),
+        (
+            NESTED
+            + 'outer.compile("adam", "mse")\nencoder.compile("adam", "mse")\nouter.fit(x, x)',
+            "certain",
+        ),
         (NESTED + 'outer.compile("adam", "mse")\nouter.fit(x, x)', None),
         (NESTED + ENCODER.format(more="") + "encoder.fit(x, y)", None),
     ],
@@ -197,5 +208,10 @@ combined.compile("adam", "binary_crossentropy")
         (NESTED + ENCODER.format(more=', metrics=["mae"]') + "outer.fit(x, x)", "certain"),
         (NESTED + ENCODER.format(more="") + "outer.fit(x, x)", None),
         (NESTED + ENCODER.format(more=', metrics=["mae"]') + "outer.predict(x)", None),
+        (
+            NESTED
+            + 'encoder.compile("adam", "mse", metrics=["mae"])\nencoder.fit(x, y)\nouter.compile("adam", "mse")\nouter.fit(x, x)',
+            None,
+        ),
     ],
 }

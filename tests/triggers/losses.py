@@ -23,6 +23,12 @@ CASES: Cases = {
             "certain",
         ),
         (FROM_ELSEWHERE + BY_NAME, "possible"),
+        (
+            TWO
+            + 'model.compile("adam", {"price": "mse", "area": "mse"}, {"price": 9.0, "area": 1.0})',
+            "certain",
+        ),
+        (TWO + 'model.compile("adam", {"price": "mse", "area": "mse"})', None),
         (IN_ORDER + BY_NAME, None),
         (AS_DICT + BY_NAME, None),
         (TWO + IN_A_LIST, None),
@@ -123,6 +129,7 @@ model.fit(x, y)
         ),
         (TWO + IN_A_LIST + FIT, None),
         (TWO + 'model.compile("adam", ["mse", "mae"], loss_weights=None)' + FIT, None),
+        (TWO + 'model.compile("adam", ["mse", "mae"], loss_weights=[1, 1.0])' + FIT, None),
     ],
     "loss_weights_of_a_single_output_rejected": [
         (ONE + 'model.compile("adam", "mse", loss_weights=[2.0])', "certain"),
