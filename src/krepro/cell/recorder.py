@@ -383,8 +383,11 @@ class Recorder:
                 logs=list(self._observer.logs(logs)),
             )
         if phase == "train" and call.before and is_looked_at(count):
-            changed = self._changed(call, self._observer.weights(call.model))
-            self._writer.tell("look", call=call.number, count=count, changed=changed)
+            weights = self._observer.weights(call.model)
+            changed = self._changed(call, weights)
+            self._writer.tell(
+                "look", call=call.number, count=count, changed=changed, weights=weights
+            )
         self._cost_s += time.perf_counter() - started
 
     def _stop_early(self, phase: str) -> None:

@@ -66,6 +66,7 @@ def quantities(old: Recording, new: Recording) -> Iterator[Quantity]:
     for one, other in pairs(old, new):
         place = place_of(one, old)
         yield from of_steps(one, other, place)
+        yield from of_looks(one, other, place)
         if one.raised or other.raised:
             continue
         yield from of_result(one, other, place)
@@ -88,6 +89,17 @@ def of_steps(one: Call, other: Call, place: Place) -> Iterator[Quantity]:
             if name in match.logs:
                 blank = Quantity(log_kind(name), name, at, one.model)
                 yield from of_value(blank, value, match.logs[name])
+
+
+def of_looks(one: Call, other: Call, place: Place) -> Iterator[Quantity]:
+    """Yield the weights after the training steps at which both runs looked at them."""
+    theirs = {look.count: look for look in other.looks}
+    names = matched(one.weights, other.weights)
+    for look in one.looks:
+        if look.count in theirs:
+            at = replace(place, phase="train", step=look.count, when=look.when)
+            weights = theirs[look.count].weights
+            yield from of_weights(look.weights, weights, names, at, one.model)
 
 
 def of_result(one: Call, other: Call, place: Place) -> Iterator[Quantity]:

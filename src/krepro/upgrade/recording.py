@@ -44,11 +44,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Look:
-    """Which weights had changed since the call began, after a training step."""
+    """The weights after a training step, and which had changed since the call began."""
 
     count: int
     changed: frozenset[str]
     when: int = 0
+    weights: Mapping[str, Sketch] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -184,9 +185,12 @@ class _Reader:
         values = {name: self._value(value) for name, value in logs}
         steps.append(Step(phase, count, values, when=len(steps) + 1))
 
-    def _look(self, call: int, count: int, changed: Sequence[str]) -> None:
+    def _look(
+        self, call: int, count: int, changed: Sequence[str], weights: Mapping[str, Any]
+    ) -> None:
         found = self.recording.calls[call]
-        found.looks.append(Look(count, frozenset(changed), when=len(found.steps)))
+        sketches = self._sketches(weights)
+        found.looks.append(Look(count, frozenset(changed), len(found.steps), sketches))
 
     def _end(
         self, call: int, seconds: float, steps: Mapping[str, int], **facts: Any
