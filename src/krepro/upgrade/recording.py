@@ -185,11 +185,9 @@ class _Reader:
         values = {name: self._value(value) for name, value in logs}
         steps.append(Step(phase, count, values, when=len(steps) + 1))
 
-    def _look(
-        self, call: int, count: int, changed: Sequence[str], weights: Mapping[str, Any]
-    ) -> None:
+    def _look(self, call: int, count: int, changed: Sequence[str], **facts: Any) -> None:
         found = self.recording.calls[call]
-        sketches = self._sketches(weights)
+        sketches = self._sketches(facts.get("weights"))
         found.looks.append(Look(count, frozenset(changed), len(found.steps), sketches))
 
     def _end(
