@@ -6,7 +6,7 @@ import dataclasses
 import json
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 
 from krepro.cell.recorder import Tape
 from krepro.cell.sowing import VALUES
+from krepro.cell.tape import EVENTS, NUMBERS
 from krepro.engine import Engine
 from krepro.home import Home
 from krepro.hunt import target as targets
@@ -26,6 +27,7 @@ from krepro.project import Project
 from krepro.upgrade import recording
 from krepro.upgrade.compare import compare
 from krepro.upgrade.recording import Call, Recording
+from krepro.verdict import Verdict
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.keras
@@ -82,6 +84,7 @@ class Lab:
         *,
         taped: bool = True,
         given: Recorded | None = None,
+        prepare: Callable[[Path], None] | None = None,
         **tape: Any,
     ) -> Recorded:
         """Run a script; with the initial values of another run, if one is given."""
@@ -93,6 +96,8 @@ class Lab:
         target = targets.find(Project(ROOT), str(path), room)
         assert target.script is not None
         folder = room / "tape"
+        if prepare:
+            prepare(folder)
         initial = given.folder / VALUES if given else None
         script = dataclasses.replace(
             target.script, tape=Tape(folder, initial, **tape) if taped else None
@@ -100,7 +105,7 @@ class Lab:
         target = dataclasses.replace(target, script=script)
         prober = Prober(self.engine, target, self.scratch, 60)
         sighting = prober.look(Place(Cell(stack, release)))
-        found = recording.read(folder) if taped else Recording()
+        found = recording.read(folder) if taped and not prepare else Recording()
         return Recorded(sighting, found, folder)
 
 
@@ -868,3 +873,20 @@ def test_steady_runs_take_samples_in_their_order(lab: Lab) -> None:
     noise = [run.said[1] for run in found]
     assert noise[0] == noise[1] == noise[2]
     assert found[0].said[2] == float(np.random.default_rng(5).normal())
+
+
+# --- a full disk ------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="Linux has a full disk to write to"
+)
+@pytest.mark.parametrize("name", [EVENTS, NUMBERS])
+def test_a_full_disk_is_no_exception_of_the_scripts(lab: Lab, name: str) -> None:
+    def fill(folder: Path) -> None:
+        folder.mkdir()
+        (folder / name).symlink_to("/dev/full")
+
+    found = lab.run(HALF, prepare=fill)
+    assert found.sighting.verdict == Verdict.NO_SPACE.value
+    assert found.sighting.ending == ""

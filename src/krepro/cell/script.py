@@ -76,7 +76,10 @@ def run(script: Script, record_fd: int, **facts: Any) -> None:
             # A child that the script forked, and that came to its own end.
             flush()
             os._exit(record.get("status", 1))
-        recorder.finish()
+        try:
+            recorder.finish()
+        except OSError as error:
+            record = unfit(error) or record
     record |= facts
     trace.finish()
     flush()

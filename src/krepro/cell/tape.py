@@ -86,7 +86,10 @@ class Writer:
             return 0
         with self._guard:
             place = self._written
-            self._numbers.write(data)
+            left = memoryview(data)
+            while left:
+                # A disk that is nearly full takes a part.
+                left = left[self._numbers.write(left) :]
             self._written += len(data)
         return place
 
