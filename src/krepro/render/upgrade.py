@@ -17,7 +17,7 @@ from krepro.upgrade.difference import Difference, Kind, Place
 from krepro.upgrade.finding import Finding
 from krepro.upgrade.known import Consequence, Effect, End, Ranked, nearest_without
 from krepro.upgrade.outcome import Upgrade
-from krepro.upgrade.scan import Hit, Spot
+from krepro.upgrade.scan import Hit, Scan, Spot
 
 WIDTH = 100
 MOST_ROWS = 10
@@ -56,6 +56,8 @@ def as_text(upgrade: Upgrade, *, verbose: bool = False) -> str:
     lines = [f"Keras {upgrade.old} -> {upgrade.new}"]
     if upgrade.checked is not None:
         lines += [*of_run(upgrade, upgrade.checked, verbose=verbose)]
+    elif upgrade.scan is not None:
+        lines += ["", code_headline(upgrade)]
     if upgrade.scan is not None:
         lines += ["", *of_code(upgrade, verbose=verbose)]
     if upgrade.checked is None and upgrade.scan is None:
@@ -321,6 +323,17 @@ def measured(checked: Checked) -> Iterator[str]:
 # -- What the code touches -----------------------------------------------------------------
 
 
+def code_headline(upgrade: Upgrade) -> str:
+    """Return the one line that matters most of a scan."""
+    gained = len(upgrade.touched(Effect.GAINED))
+    if not gained:
+        return "Nothing that you would get matters to this code, by its text."
+    bugs = "1 bug" if gained == 1 else f"{gained} bugs"
+    return (
+        f"You would get {bugs} that matter{'s' * (gained == 1)} to this code, by its text."
+    )
+
+
 def of_code(upgrade: Upgrade, *, verbose: bool) -> Iterator[str]:
     """Yield the lines on places in the code that known bugs depend on."""
     assert upgrade.scan is not None
@@ -450,10 +463,21 @@ def free_of(upgrade: Upgrade, gained: Sequence[Repro]) -> Iterator[str]:
     yield f"Every release as a goal: krepro upgrade --from {upgrade.old} --any"
 
 
-def ranking_text(ranked: Sequence[Ranked], old: End) -> str:
-    """Return releases as goals of an upgrade, the best first."""
+def ranking_text(ranked: Sequence[Ranked], old: End, touched: Scan | None = None) -> str:
+    """Return releases as goals of an upgrade, the best first.
+
+    Args:
+        ranked: the releases.
+        old: where the upgrade starts.
+        touched: the code that the entries were narrowed to (None: all count).
+    """
+    what = (
+        f"known of this code ({len({hit.repro for hit in touched.active})} entries)"
+        if touched
+        else "known"
+    )
     lines = [
-        f"From Keras {old}, by what is known (fewest silent bugs first):",
+        f"From Keras {old}, by what is {what} (fewest silent bugs first):",
         "",
         f"{'release':<9}{'gained':>7}{'lost':>6}{'kept':>6}  of which silent",
     ]

@@ -96,7 +96,7 @@ def upgrade(asked: Asked) -> Exit:
         if touched is not None:
             repros = [repro for repro in repros if touched.of(repro.id)]
         ranked = known.ranking(report, start, repros)
-        click.echo(rendering.ranking_text(ranked, start), nl=False)
+        click.echo(rendering.ranking_text(ranked, start, touched), nl=False)
         return Exit.AS_EXPECTED
     goal = end_of(project, asked.new, start.stack.backend)
     if "@" not in asked.old and "@" in asked.new:
