@@ -13,6 +13,10 @@
 # affected = ">=3.0.2,<3.5.0"
 # applies = ">=3.0.2"
 # related = ["accumulation_decays_weights_each_batch", "accumulation_weakens_first_adam_steps"]
+#
+# [[tool.krepro.trigger]]
+# code = "keras.Optimizer(gradient_accumulation_steps=not None, clipnorm=not None) | keras.Optimizer(gradient_accumulation_steps=not None, clipvalue=not None) | keras.Optimizer(gradient_accumulation_steps=not None, global_clipnorm=not None)"
+# shows = ["loss", "weights"]
 # ///
 """With gradient accumulation each batch's gradient is clipped before the mean is taken.
 

@@ -13,6 +13,14 @@
 # affected = ">=3.0.2,<3.5.0"
 # applies = ">=3.0.2"
 # related = ["accumulation_clips_each_batch", "accumulation_weakens_first_adam_steps"]
+#
+# [[tool.krepro.trigger]]
+# code = "keras.Optimizer(gradient_accumulation_steps=not None, weight_decay=not (None | 0))"
+# shows = ["trains", "loss", "weights"]
+#
+# [[tool.krepro.trigger]]
+# code = "keras.optimizers.AdamW(gradient_accumulation_steps=not None, weight_decay=absent)"
+# shows = ["trains", "loss", "weights"]
 # ///
 """With gradient accumulation the weights decay in every batch, not in every update.
 

@@ -11,6 +11,10 @@
 # docs = ["https://keras.io/api/optimizers/"]
 # affected = ">=3.5.0"
 # applies = ">=3.0.2"
+#
+# [[tool.krepro.trigger]]
+# code = "keras.Optimizer(gradient_accumulation_steps=not None, use_ema=True, ema_overwrite_frequency=not None)"
+# shows = ["trains", "loss", "weights"]
 # ///
 """With gradient accumulation the moving average is put into the weights between updates.
 

@@ -13,6 +13,14 @@
 # affected = ">=3.0.2,<3.5.0"
 # applies = ">=3.0.2"
 # related = ["accumulation_clips_each_batch", "accumulation_decays_weights_each_batch"]
+#
+# [[tool.krepro.trigger]]
+# code = "keras.optimizers.Adam(gradient_accumulation_steps=not None) | keras.optimizers.Adamax(gradient_accumulation_steps=not None) | keras.optimizers.Nadam(gradient_accumulation_steps=not None) | keras.optimizers.Adafactor(gradient_accumulation_steps=not None)"
+# shows = ["loss", "weights", "optimizer"]
+#
+# [[tool.krepro.trigger]]
+# code = "keras.Optimizer(gradient_accumulation_steps=not None)"
+# shows = ["optimizer"]
 # ///
 """With gradient accumulation Adam's first updates are too small.
 

@@ -15,6 +15,11 @@
 # ]
 # affected = {torch = ">=3.0.2,<3.3.0", jax = ">=3.0.2,<3.3.0"}
 # applies = ">=3.0.2"
+#
+# [[tool.krepro.trigger]]
+# code = "keras.Optimizer(gradient_accumulation_steps=not None)"
+# where = ['perhaps("the loss does not reach every trainable variable")']
+# shows = ["raises"]
 # ///
 """On JAX and torch, gradient accumulation fails when one variable has no gradient.
 

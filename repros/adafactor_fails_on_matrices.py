@@ -11,6 +11,10 @@
 # docs = ["https://keras.io/api/optimizers/adafactor/"]
 # symptom = "TypeError: can only concatenate tuple"
 # affected = {jax = ">=3.0.0,<3.0.2", torch = ">=3.0.0,<3.0.2"}
+#
+# [[tool.krepro.trigger]]
+# code = "keras.optimizers.Adafactor() | model.compile(optimizer='adafactor' | 'Adafactor')"
+# shows = ["raises"]
 # ///
 """On JAX and torch, `Adafactor` fails for every model that has a Dense layer.
 

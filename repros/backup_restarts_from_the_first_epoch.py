@@ -10,6 +10,11 @@
 # fixed = "671546ab76"
 # docs = ["https://keras.io/api/callbacks/backup_and_restore/"]
 # affected = ">=3.0.0,<3.1.0"
+#
+# [[tool.krepro.trigger]]
+# code = "model.fit(callbacks=has(keras.callbacks.BackupAndRestore))"
+# where = ['perhaps("an earlier run broke off")']
+# shows = ["steps", "loss", "weights"]
 # ///
 """A training resumed by `BackupAndRestore` does all its epochs again.
 

@@ -11,6 +11,16 @@
 # docs = ["https://keras.io/guides/writing_your_own_callbacks/"]
 # affected = {jax = ">=3.0.0,<3.0.5"}
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["callback.model", "optimizer.learning_rate = _"]
+# where = ['during("on_train_batch_*") or during("on_batch_*")']
+# shows = ["optimizer", "loss", "weights"]
+#
+# [[tool.krepro.trigger]]
+# code = ["callback.model", "model.set_weights() | model.load_weights()"]
+# where = ['during("on_train_batch_*") or during("on_batch_*")']
+# shows = ["loss", "weights"]
 # ///
 """On JAX, a callback that sets the learning rate after a batch has no effect.
 

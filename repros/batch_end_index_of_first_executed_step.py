@@ -12,6 +12,16 @@
 # affected = { tensorflow = ">=3.0.0,<3.11.0", jax = ">=3.0.0,<3.11.0" }
 # applies = {tensorflow = ">=3.0.0", jax = ">=3.0.0"}
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(steps_per_execution=not 1)",
+#   "model.fit(callbacks=has(callback)) | model.evaluate(callbacks=has(callback))",
+# ]
+# where = [
+#   'overrides(callback, "on_test_batch_end") or given(callback.on_test_batch_end) or overrides(callback, "on_train_batch_end") or given(callback.on_train_batch_end)',
+# ]
+# shows = ["calls"]
 # ///
 """With `steps_per_execution`, the end of a batch is reported with the wrong index.
 

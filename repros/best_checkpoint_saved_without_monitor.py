@@ -11,6 +11,15 @@
 # docs = ["https://keras.io/api/callbacks/model_checkpoint/"]
 # affected = ">=3.10.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.fit(callbacks=has(keras.callbacks.ModelCheckpoint(monitor=absent, save_best_only=True)), validation_data=absent | None, validation_split=absent | None | 0) | model.fit(callbacks=has(keras.callbacks.ModelCheckpoint(monitor=absent, save_best_only=True)), validation_freq=not 1)"
+# shows = ["saved", "warns"]
+#
+# [[tool.krepro.trigger]]
+# code = "model.fit(callbacks=has(keras.callbacks.ModelCheckpoint(monitor=value, save_best_only=True)), validation_data=absent | None, validation_split=absent | None | 0) | model.fit(callbacks=has(keras.callbacks.ModelCheckpoint(monitor=value, save_best_only=True)), validation_freq=not 1)"
+# where = ['value.startswith("val_")']
+# shows = ["saved", "warns"]
 # ///
 """`save_best_only=True` saves every epoch when the monitored value is missing.
 

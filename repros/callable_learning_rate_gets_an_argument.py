@@ -11,6 +11,10 @@
 # docs = ["https://keras.io/api/optimizers/sgd/"]
 # symptom = "TypeError: ...takes 0 positional arguments but 1 was given"
 # affected = ">=3.0.0,<3.3.0"
+#
+# [[tool.krepro.trigger]]
+# code = "keras.Optimizer(learning_rate=function)"
+# shows = ["raises"]
 # ///
 """`SGD(learning_rate=lambda: 0.5)` fails in its first step.
 

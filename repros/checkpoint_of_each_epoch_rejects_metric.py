@@ -13,6 +13,20 @@
 # affected = ">=3.11.0"
 # keras2 = "unaffected"
 # related = ["best_checkpoint_by_batch_crashes", "checkpoint_rejects_output_metric"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(metrics=absent | None, weighted_metrics=absent | None)",
+#   "not model.compile()",
+#   "model.fit(callbacks=has(keras.callbacks.ModelCheckpoint(monitor=value, save_best_only=absent | False, mode=absent | 'auto')))",
+# ]
+# where = ['value != "loss" and value != "val_loss"']
+# shows = ["raises"]
+#
+# [[tool.krepro.trigger]]
+# code = "model.fit(callbacks=has(keras.callbacks.ModelCheckpoint(monitor=value, save_best_only=absent | False, mode=absent | 'auto')))"
+# where = ["len(model.outputs) > 1", 'value != "loss" and value != "val_loss"']
+# shows = ["raises"]
 # ///
 """A checkpoint of every epoch stops the training over a direction it does not need.
 

@@ -11,6 +11,14 @@
 # symptom = "TypeError: only length-1 arrays can be converted to Python scalars"
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.fit(class_weight=not None) | model.train_on_batch(class_weight=not None)"
+# where = [
+#   "masked(model) or (len(model.layers) > 1 and (isinstance(model.layers[-1], keras.layers.TimeDistributed) or (given(model.layers[-2].return_sequences) and model.layers[-2].return_sequences)))",
+#   'perhaps("the targets are no one-hot vectors")',
+# ]
+# shows = ["raises"]
 # ///
 """`class_weight` fails where the targets hold more than one class a sample.
 

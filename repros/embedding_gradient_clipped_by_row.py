@@ -10,6 +10,13 @@
 # docs = ["https://keras.io/api/optimizers/"]
 # affected = { tensorflow = ">=3.0.0" }
 # keras2 = "affected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.compile(optimizer=keras.Optimizer(clipvalue=not None))"
+# where = [
+#   "any(isinstance(x, keras.layers.Embedding) and x.trainable for x in layers(model))",
+# ]
+# shows = ["loss", "weights"]
 # ///
 """On TensorFlow, gradient clipping does not hold for embeddings.
 

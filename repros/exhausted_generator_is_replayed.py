@@ -11,6 +11,16 @@
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = ">=3.7.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.fit(x=data, y=absent | None, epochs=not 1, steps_per_epoch=absent | None)"
+# where = ["isinstance(data, types.GeneratorType)"]
+# shows = ["steps", "loss", "weights", "warns"]
+#
+# [[tool.krepro.trigger]]
+# code = "model.fit(x=(data := [[_, _] | [_, _, _], ...]), y=absent | None, epochs=not 1, steps_per_epoch=absent | None)"
+# where = ["isinstance(data[0], tuple)"]
+# shows = ["steps", "loss", "weights", "warns"]
 # ///
 """Later epochs train on the first two batches of a generator that has ended.
 

@@ -11,6 +11,15 @@
 # symptom = "TypeError: 'NoneType' object is not callable"
 # affected = { jax = ">=3.0.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.train_on_batch()",
+#   "model.set_weights() | model.load_weights()",
+#   "model.fit()",
+# ]
+# where = ['perhaps("fit fails in its first step")']
+# shows = ["raises", "weights"]
 # ///
 """On JAX, a `fit` that fails in its first step undoes a `set_weights` before it.
 

@@ -11,6 +11,24 @@
 # fixed = 20412
 # affected = { jax = ">=3.0.0,<3.7.0", torch = ">=3.0.0,<3.7.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile()",
+#   "not runs(model)",
+#   "model.fit(x=data, y=absent | None) | model.evaluate(x=data, y=absent | None)",
+# ]
+# where = ["isinstance(data, types.GeneratorType)"]
+# shows = ["loss", "weights", "steps"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile()",
+#   "not runs(model)",
+#   "model.fit(x=(data := [[_, _] | [_, _, _], ...]), y=absent | None) | model.evaluate(x=(data := [[_, _] | [_, _, _], ...]), y=absent | None)",
+# ]
+# where = ["isinstance(data[0], tuple)"]
+# shows = ["loss", "weights", "steps"]
 # ///
 """On JAX and torch, `fit` throws the first batch of a generator away.
 

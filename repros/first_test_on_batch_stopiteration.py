@@ -12,6 +12,14 @@
 # symptom = "StopIteration"
 # affected = {tensorflow = ">=3.0.0,<3.7.0"}
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(metrics=not None) | model.compile(weighted_metrics=not None)",
+#   "not runs(model)",
+#   "model.test_on_batch()",
+# ]
+# shows = ["raises"]
 # ///
 """`test_on_batch` fails when it is the first thing a model with metrics does.
 

@@ -10,6 +10,11 @@
 # introduced = "671546ab76"
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = ">=3.1.0"
+#
+# [[tool.krepro.trigger]]
+# code = ["model.fit(callbacks=has(keras.callbacks.BackupAndRestore))", "model.fit()"]
+# where = ['perhaps("the first fit went on with a run that broke off")']
+# shows = ["steps", "loss", "weights"]
 # ///
 """Once `BackupAndRestore` has resumed a training, later `fit` calls train too little.
 

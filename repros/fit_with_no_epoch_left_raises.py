@@ -12,6 +12,11 @@
 # symptom = "UnboundLocalError: ...training_logs"
 # affected = {jax = ">=3.0.0,<3.7.0", torch = ">=3.0.0,<3.7.0"}
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.fit(epochs=value, initial_epoch=value_first)"
+# where = ["value_first >= value"]
+# shows = ["raises"]
 # ///
 """A script that resumes a training which was already complete crashes in `fit`.
 

@@ -10,6 +10,18 @@
 # fixed = 21233
 # docs = ["https://keras.io/api/optimizers/loss_scale_optimizer/"]
 # affected = ">=3.0.0,<3.10.0"
+#
+# [[tool.krepro.trigger]]
+# code = "keras.optimizers.LossScaleOptimizer(inner_optimizer=keras.Optimizer(loss_scale_factor=not None))"
+# shows = ["loss", "weights"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "keras.config.set_dtype_policy(policy='mixed_float16' | keras.DTypePolicy(name='mixed_float16'))",
+#   "not keras.config.set_dtype_policy(policy=not ('mixed_float16' | keras.DTypePolicy(name='mixed_float16')))",
+#   "model.compile(optimizer=keras.Optimizer(loss_scale_factor=not None), auto_scale_loss=absent | True)",
+# ]
+# shows = ["loss", "weights"]
 # ///
 """A `loss_scale_factor` in the inner optimizer makes all updates too small.
 

@@ -11,6 +11,15 @@
 # affected = { jax = ">=3.0.0" }
 # keras2 = "unaffected"
 # works = {workaround_subclass_and_its_model = {tensorflow = ">=3.0.0",jax = ">=3.0.5",torch = ">=3.0.0"}}
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.fit(callbacks=not None)",
+#   "not callback.model",
+#   "optimizer.learning_rate = _",
+# ]
+# where = ['during("on_train_batch_*") or during("on_batch_*")']
+# shows = ["optimizer", "loss", "weights"]
 # ///
 """On JAX, a learning rate that a function sets in `fit` is dropped without a word.
 

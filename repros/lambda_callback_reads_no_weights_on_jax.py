@@ -11,6 +11,18 @@
 # symptom = "TypeError: 'NoneType' object is not callable"
 # affected = { jax = ">=3.0.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.fit(callbacks=not None)",
+#   "not callback.model",
+#   "layer.get_weights() | layer.save_weights() | layer.save() | layer.predict() | layer.predict_on_batch() | layer.evaluate()",
+# ]
+# where = [
+#   'during("on_train_batch_*") or during("on_batch_*")',
+#   "layer is model or layer in model",
+# ]
+# shows = ["raises"]
 # ///
 """On JAX, a function that prints the weights after each batch ends `fit` with an error.
 

@@ -10,6 +10,13 @@
 # docs = ["https://keras.io/api/optimizers/"]
 # affected = { jax = ">=3.0.0", torch = ">=3.0.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "optimizer.exclude_from_weight_decay(var_names=(value := []))"
+# where = [
+#   'any(x not in ["kernel", "bias", "gamma", "beta", "scale", "embeddings", "recurrent_kernel"] for x in value)',
+# ]
+# shows = ["loss", "weights"]
 # ///
 """Excluding a layer from weight decay by its name does nothing on JAX and torch.
 

@@ -10,6 +10,13 @@
 # docs = ["https://keras.io/api/optimizers/"]
 # symptom = "TypeError: unsupported operand type(s) for /: 'IndexedSlices' and 'float'"
 # affected = { tensorflow = ">=3.0.0" }
+#
+# [[tool.krepro.trigger]]
+# code = "model.compile(optimizer=keras.Optimizer(loss_scale_factor=not None))"
+# where = [
+#   "any(isinstance(x, keras.layers.Embedding) and x.trainable for x in layers(model))",
+# ]
+# shows = ["raises"]
 # ///
 """On TensorFlow, `loss_scale_factor` fails for each model that has an Embedding layer.
 

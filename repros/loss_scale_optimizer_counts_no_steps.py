@@ -10,6 +10,19 @@
 # fixed = 20901
 # docs = ["https://keras.io/api/optimizers/loss_scale_optimizer/", "https://keras.io/api/optimizers/"]
 # affected = ">=3.0.0,<3.9.0"
+#
+# [[tool.krepro.trigger]]
+# code = "keras.optimizers.LossScaleOptimizer()"
+# shows = ["optimizer"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "keras.config.set_dtype_policy(policy='mixed_float16' | keras.DTypePolicy(name='mixed_float16'))",
+#   "not keras.config.set_dtype_policy(policy=not ('mixed_float16' | keras.DTypePolicy(name='mixed_float16')))",
+#   "model.compile(auto_scale_loss=absent | True)",
+#   "trains(model)",
+# ]
+# shows = ["optimizer"]
 # ///
 """Under mixed precision `model.optimizer.iterations` never counts.
 

@@ -10,6 +10,10 @@
 # fixed = 21706
 # docs = ["https://keras.io/api/optimizers/loss_scale_optimizer/"]
 # affected = ">=3.0.0,<3.12.0"
+#
+# [[tool.krepro.trigger]]
+# code = "keras.optimizers.LossScaleOptimizer(clipnorm=not None) | keras.optimizers.LossScaleOptimizer(clipvalue=not None) | keras.optimizers.LossScaleOptimizer(global_clipnorm=not None) | keras.optimizers.LossScaleOptimizer(weight_decay=not None) | keras.optimizers.LossScaleOptimizer(use_ema=True)"
+# shows = ["raises", "loss", "weights"]
 # ///
 """`LossScaleOptimizer(inner, clipvalue=0.25)` does not clip.
 

@@ -11,6 +11,15 @@
 # symptom = "ValueError: No loss to compute. Provide a `loss` argument in `compile()`"
 # affected = { tensorflow = ">=3.0.0", torch = ">=3.0.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(loss=absent | None, metrics=not None)",
+#   "not model.compile()",
+#   "model.evaluate() | model.test_on_batch()",
+# ]
+# where = ['not overrides(model, "test_step")', 'not overrides(model, "compute_loss")']
+# shows = ["raises"]
 # ///
 """`compile(metrics=...)` without a loss is enough for `evaluate` on JAX only.
 

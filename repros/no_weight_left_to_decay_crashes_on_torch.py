@@ -11,6 +11,21 @@
 # symptom = "RuntimeError: Tensor list must have at least one tensor"
 # affected = { torch = ">=3.0.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["layer.trainable = False", "optimizer.exclude_from_weight_decay()"]
+# where = ['perhaps("no other weight is trained")']
+# shows = ["raises"]
+#
+# [[tool.krepro.trigger]]
+# code = ["optimizer.exclude_from_weight_decay()", "layer.trainable = False"]
+# where = ['perhaps("no other weight is trained")']
+# shows = ["raises"]
+#
+# [[tool.krepro.trigger]]
+# code = "optimizer.exclude_from_weight_decay(var_names=[..., 'kernel', ...])"
+# where = ['perhaps("no other weight is trained")']
+# shows = ["raises"]
 # ///
 """On torch, a step fails when every trainable weight is excluded from weight decay.
 

@@ -11,6 +11,11 @@
 # docs = ["https://keras.io/api/utils/python_utils/"]
 # affected = ">=3.7.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["data = keras.utils.PyDataset()", "model.fit(x=data) | model.evaluate(x=data)"]
+# where = ['overrides(data, "on_epoch_end")']
+# shows = ["loss", "metrics", "weights"]
 # ///
 """`fit` and `evaluate` call a dataset's `on_epoch_end` once before they start.
 

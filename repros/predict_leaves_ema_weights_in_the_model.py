@@ -11,6 +11,10 @@
 # docs = ["https://keras.io/api/callbacks/swap_ema_weights/"]
 # affected = ">=3.0.3"
 # applies = ">=3.0.3"
+#
+# [[tool.krepro.trigger]]
+# code = "model.predict(callbacks=has(keras.callbacks.SwapEMAWeights))"
+# shows = ["trains", "weights"]
 # ///
 """`model.predict(x, callbacks=[SwapEMAWeights()])` does not give the weights back.
 

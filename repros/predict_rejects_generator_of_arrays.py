@@ -11,6 +11,14 @@
 # symptom = "ValueError: When passing a Python generator ...must return a tuple"
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.predict(x=data, steps=not None)"
+# where = [
+#   "isinstance(data, types.GeneratorType)",
+#   'perhaps("it yields arrays, not tuples")',
+# ]
+# shows = ["raises"]
 # ///
 """`predict` does not take a generator that yields the inputs as they are.
 

@@ -11,6 +11,13 @@
 # docs = ["https://keras.io/api/callbacks/reduce_lr_on_plateau/"]
 # affected = ">=3.0.0,<3.11.0"
 # keras2 = "affected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.fit(callbacks=has(keras.callbacks.ReduceLROnPlateau(monitor=value, mode=absent | 'auto')))"
+# where = [
+#   '"auc" in value or "precision" in value or "recall" in value or "f1" in value or "iou" in value or "cosine_similarity" in value or "r2_score" in value or "sensitivity" in value or "specificity" in value',
+# ]
+# shows = ["optimizer", "loss", "weights"]
 # ///
 """`ReduceLROnPlateau(monitor="val_auc")` cuts the learning rate while the AUC grows.
 

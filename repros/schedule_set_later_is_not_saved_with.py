@@ -10,6 +10,14 @@
 # fixed = "37d7900877"
 # docs = ["https://keras.io/api/optimizers/"]
 # affected = ">=3.0.0,<3.3.0"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "optimizer.learning_rate = schedule",
+#   "model.save() | keras.models.save_model(model=model)",
+# ]
+# where = ["model.optimizer is optimizer"]
+# shows = ["saved", "warns", "optimizer", "loss", "weights"]
 # ///
 """A model whose optimizer got its schedule by assignment loses the optimizer's state.
 

@@ -11,6 +11,11 @@
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = ">=3.0.0,<3.2.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.fit(batch_size=absent | (not 1)) | model.evaluate(batch_size=absent | (not 1))"
+# where = ['not overrides(model, "train_step")', 'perhaps("the last batch is smaller")']
+# shows = ["loss"]
 # ///
 """The loss of `evaluate` and of an epoch depends on how the samples fall into batches.
 

@@ -11,6 +11,14 @@
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = {tensorflow = ">=3.0.0,<3.7.0", jax = ">=3.0.5,<3.7.0", torch = ">=3.0.0,<3.7.0"}
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.fit(x=data, epochs=not 1, steps_per_epoch=not None)"
+# where = [
+#   "not isinstance(data, types.GeneratorType)",
+#   'perhaps("the data end where an epoch does")',
+# ]
+# shows = ["steps", "loss", "weights", "warns"]
 # ///
 """Each time the data run out, an epoch of `fit` trains on nothing and logs a loss of 0.
 

@@ -12,6 +12,17 @@
 # symptom = "TypeError: 'NoneType' object is not callable"
 # affected = { jax = ">=3.9.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.predict(callbacks=has(callback))",
+#   "model.get_weights() | model.save() | model.save_weights() | model.fit() | model.evaluate() | model.predict()",
+# ]
+# where = [
+#   'overrides(callback, "on_predict_batch_begin") or overrides(callback, "on_predict_batch_end")',
+#   'perhaps("the callback raises")',
+# ]
+# shows = ["raises"]
 # ///
 """On JAX, `predict` that is interrupted takes the model's weights with it.
 

@@ -11,6 +11,11 @@
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # symptom = "ValueError: Argument `validation_split` is only supported for tensors"
 # affected = {jax = ">=3.0.0,<3.0.5", torch = ">=3.0.0,<3.0.5"}
+#
+# [[tool.krepro.trigger]]
+# code = "model.fit(x=data, validation_split=not 0)"
+# where = ["isinstance(data, torch.Tensor)"]
+# shows = ["raises"]
 # ///
 """`fit(tensor, tensor, validation_split=...)` raises on torch.
 

@@ -11,6 +11,14 @@
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = ">=3.0.0,<3.7.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.fit(epochs=not 1, validation_data=value, validation_steps=not None)"
+# where = [
+#   "not isinstance(value, types.GeneratorType)",
+#   'perhaps("there are more batches to validate on")',
+# ]
+# shows = ["loss", "metrics", "steps"]
 # ///
 """With `validation_steps`, each epoch is validated on other samples than the last one.
 

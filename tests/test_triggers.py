@@ -19,10 +19,16 @@ REPROS = {path.stem: read_repro(path) for path in find_repros(ROOT / "repros")}
 BY_HAND = "drives the callback's methods by hand, without a fit"
 # Entries whose own source their trigger cannot hit.
 OWN_SOURCE = {
+    "best_checkpoint_saved_without_monitor": BY_HAND,
+    "checkpoint_of_each_epoch_rejects_metric": BY_HAND,
     "checkpoint_rejects_output_metric": BY_HAND,
+    "class_weight_on_sequences_raises": "has sequences by their shape alone",
     "csv_logger_reuse_drops_columns": BY_HAND,
     "early_stopping_rejects_output_metric": BY_HAND,
     "early_stopping_reuse_stops_at_once": BY_HAND,
+    "predict_leaves_ema_weights_in_the_model": BY_HAND,
+    "predict_rejects_generator_of_arrays": "does not say how many steps",
+    "reduce_lr_auto_mode_minimizes_auc": BY_HAND,
     "reduce_lr_reuse_cuts_at_once": BY_HAND,
 }
 

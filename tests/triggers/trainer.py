@@ -1,0 +1,105 @@
+"""What fit, evaluate and the methods for one batch do, whatever the data."""
+
+from __future__ import annotations
+
+from tests.triggers import HEAD, ONE, Cases
+
+COMPILED = ONE + 'model.compile("adam", "mse", metrics=["mae"])\n'
+OWN_STEP = (
+    HEAD
+    + """
+class Contrastive(keras.Model):
+    def call(self, inputs):
+        return inputs
+    def {step}(self, data):
+        return {{"loss": 0.0}}
+model = Contrastive()
+"""
+)
+BY_HAND = """
+for epoch in range(10):
+    {first}
+    for start in range(0, 1000, 100):
+        model.train_on_batch(x[start : start + 100], y[start : start + 100])
+    print(model.test_on_batch(x, y))
+"""
+
+CASES: Cases = {
+    "failed_fit_brings_back_old_weights": [
+        (
+            COMPILED
+            + 'model.train_on_batch(x[:1], y[:1])\nmodel.load_weights("best.weights.h5")\nmodel.fit(x, y)',
+            "possible",
+        ),
+        (COMPILED + 'model.load_weights("best.weights.h5")\nmodel.fit(x, y)', None),
+        (COMPILED + "model.train_on_batch(x[:1], y[:1])\nmodel.fit(x, y)", None),
+    ],
+    "first_test_on_batch_stopiteration": [
+        (
+            COMPILED
+            + BY_HAND.format(first="if epoch == 0: print(model.test_on_batch(x, y))"),
+            "certain",
+        ),
+        (COMPILED + "before = model.test_on_batch(x, y, return_dict=True)", "certain"),
+        (
+            COMPILED
+            + 'model.fit(x, y)\nmodel.compile("sgd", "mse", metrics=["mae"])\nmodel.test_on_batch(x, y)',
+            "certain",
+        ),
+        (COMPILED + BY_HAND.format(first="pass"), None),
+        (COMPILED + "model.evaluate(x, y)\nmodel.test_on_batch(x, y)", None),
+        (ONE + 'model.compile("adam", "mse")\nmodel.test_on_batch(x, y)', None),
+    ],
+    "fit_with_no_epoch_left_raises": [
+        (
+            COMPILED
+            + "import json\ndone = json.load(open('state.json'))['epoch']\nmodel.fit(x, y, epochs=50, initial_epoch=done)",
+            "possible",
+        ),
+        (COMPILED + "model.fit(x, y, epochs=10, initial_epoch=10)", "certain"),
+        (
+            COMPILED
+            + "first = 10\nmodel.fit(x, y, epochs=first)\nmodel.fit(x, y, epochs=first + 10, initial_epoch=first)",
+            None,
+        ),
+        (COMPILED + "model.fit(x, y, epochs=50)", None),
+    ],
+    "model_without_loss_cannot_be_evaluated": [
+        (
+            ONE
+            + 'model.load_weights("w.weights.h5")\nmodel.compile(metrics=["accuracy"])\nmodel.evaluate(x, y)',
+            "certain",
+        ),
+        (
+            HEAD
+            + 'model = keras.models.load_model("m.keras", compile=False)\nmodel.compile(metrics=["accuracy"])\nprint(model.evaluate(x, y))',
+            "possible",
+        ),
+        (
+            HEAD
+            + 'model = keras.models.load_model("m.keras", compile=False)\nmodel.compile(loss="mse", metrics=["mae"])\nprint(model.evaluate(x, y))',
+            None,
+        ),
+        (
+            ONE
+            + 'model.compile(metrics=["accuracy"])\nmodel.compile("adam", "mse", metrics=["accuracy"])\nmodel.evaluate(x, y)',
+            None,
+        ),
+        (ONE + 'model.compile(metrics=["accuracy"])\nmodel.predict(x)', None),
+        (
+            OWN_STEP.format(step="test_step")
+            + 'model.compile(metrics=["accuracy"])\nmodel.evaluate(x, y)',
+            None,
+        ),
+    ],
+    "small_last_batch_counts_as_a_full_one": [
+        (COMPILED + "model.fit(x, y, batch_size=64, epochs=5)", "possible"),
+        (COMPILED + "print(model.evaluate(x, y))", "possible"),
+        (COMPILED + "model.fit(x, y, batch_size=1)", None),
+        (COMPILED + "model.train_on_batch(x, y)", None),
+        (
+            OWN_STEP.format(step="train_step") + 'model.compile("adam")\nmodel.fit(x, y)',
+            None,
+        ),
+    ],
+}
