@@ -192,6 +192,7 @@ copied = clone_model(model)
 kept = Kept()
 kept.compile("sgd", "mse")
 kept.train_on_batch(x, y)
+kept.train_on_batch(x, y)
 kept.save("kept.keras")
 seen["same"]["loaded"] = load_model("kept.keras") is MADE[-1]
 own = Own([keras.layers.Dense(1)])
@@ -236,7 +237,7 @@ def test_every_call_of_the_script_and_none_of_keras(everything: Recorded) -> Non
         *("compile", "fit", "evaluate", "predict"),
         *("train_on_batch", "test_on_batch", "predict_on_batch"),
         *("save", "save_weights", "load_model", "load_weights", "clone_model"),
-        *("compile", "train_on_batch", "save", "load_model"),
+        *("compile", "train_on_batch", "train_on_batch", "save", "load_model"),
         *("compile", "fit", "fit", "compile", "train_on_batch"),
     ]
     assert all(call.ended for call in everything.calls)
@@ -310,6 +311,10 @@ def test_what_was_trained(everything: Recorded) -> None:
     last = everything.calls[-1]
     assert set(last.trainable or ()) == set(fit.weights)
     assert last.changed == frozenset(fit.weights)
+    # One of the models says that it is empty, and is not; it is built in its first call.
+    batches = [call for call in everything.calls if call.method == "train_on_batch"]
+    assert [len(call.trainable or ()) for call in batches] == [2, 2, 2, 4]
+    assert [len(call.changed or ()) for call in batches] == [2, 0, 2, 4]
 
 
 def test_the_state_of_the_optimizer(everything: Recorded) -> None:

@@ -336,6 +336,9 @@ class Recorder:
             facts["weights"] = after
             facts["changed"] = self._changed(call, after)
             facts["optimizer"] = self._observer.optimizer(call.model)
+            if not call.before and call.model is not None:
+                # It was built in the call; another release may build it before.
+                facts["trainable"] = self._observer.trainable(call.model)
         self._writer.tell(
             "end",
             call=call.number,
