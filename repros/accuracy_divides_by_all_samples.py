@@ -11,6 +11,25 @@
 # docs = ["https://keras.io/api/metrics/accuracy_metrics/"]
 # affected = ">=3.0.0,<3.4.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "metric = keras.Metric()",
+#   "metric.update_state(args=[_, _, not None]) | metric.update_state(sample_weight=not None)",
+# ]
+# where = [
+#   "isinstance(metric, (keras.metrics.BinaryAccuracy, keras.metrics.Accuracy))",
+#   'perhaps("the labels are flat")',
+# ]
+# shows = ["metrics"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(loss=keras.losses.BinaryCrossentropy, weighted_metrics=has('accuracy' | 'acc' | keras.metrics.BinaryAccuracy))",
+#   "runs(model, sample_weight=not None) | model.fit(class_weight=not None)",
+# ]
+# where = ['perhaps("the labels are flat")']
+# shows = ["metrics"]
 # ///
 """`BinaryAccuracy` and `Accuracy` ignore which samples are weighted.
 

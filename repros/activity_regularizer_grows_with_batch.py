@@ -11,6 +11,15 @@
 # docs = ["https://keras.io/api/layers/regularizers/"]
 # affected = ">=3.0.0,<3.14.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "layer = keras.Layer(activity_regularizer=not None)"
+# where = ["not isinstance(layer, keras.layers.SimpleRNN)"]
+# shows = ["loss", "weights"]
+#
+# [[tool.krepro.trigger]]
+# code = "layer = keras.layers.ActivityRegularization()"
+# shows = ["loss", "weights"]
 # ///
 """The activity penalty of a layer is as many times too large as the batch has samples.
 

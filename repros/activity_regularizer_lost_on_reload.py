@@ -11,6 +11,21 @@
 # docs = ["https://keras.io/api/layers/core_layers/dense/"]
 # affected = ">=3.0.0,<3.4.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer = keras.layers.Dense(activity_regularizer=not None)",
+#   "model.save() | keras.models.save_model(model=model) | keras.models.clone_model(model=model)",
+# ]
+# where = ["layer in model"]
+# shows = ["saved", "loss", "weights"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer = keras.layers.Dense(activity_regularizer=not None)",
+#   "layer.get_config()",
+# ]
+# shows = ["saved", "loss", "weights"]
 # ///
 """A copy of `Dense(..., activity_regularizer=...)` trains without the penalty.
 

@@ -11,6 +11,31 @@
 # docs = ["https://keras.io/api/layers/normalization_layers/batch_normalization/"]
 # affected = ">=3.0.0,<3.0.2"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer = keras.layers.BatchNormalization()",
+#   "layer(inputs=tensor)",
+#   "trains(model)",
+# ]
+# where = ["masked(tensor)", "layer in model"]
+# shows = ["loss", "weights", "outputs"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer = keras.layers.BatchNormalization()",
+#   "not layer(inputs=_)",
+#   "trains(model)",
+# ]
+# where = ["layer in model", "masked(model)"]
+# shows = ["loss", "weights", "outputs"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer = keras.layers.BatchNormalization()",
+#   "layer(inputs=_, mask=not None)",
+# ]
+# shows = ["loss", "weights", "outputs"]
 # ///
 """The mean of a batch is computed over its padding, too.
 

@@ -15,6 +15,32 @@
 # ]
 # affected = {jax = ">=3.0.2", torch = ">=3.0.2"}
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer = keras.layers.BatchNormalization()",
+#   "layer(inputs=tensor)",
+#   "trains(model)",
+# ]
+# where = ["masked(tensor)", "layer in model", 'perhaps("there is a single feature")']
+# shows = ["raises"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer = keras.layers.BatchNormalization()",
+#   "not layer(inputs=_)",
+#   "trains(model)",
+# ]
+# where = ["layer in model", "masked(model)", 'perhaps("there is a single feature")']
+# shows = ["raises"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer = keras.layers.BatchNormalization()",
+#   "layer(inputs=_, mask=not None)",
+# ]
+# where = ['perhaps("there is a single feature")']
+# shows = ["raises"]
 # ///
 """`BatchNormalization` after `Masking` fails for series of a single value.
 

@@ -15,6 +15,31 @@
 # fixed = "8200a78d85"
 # affected = ">=3.0.0,<3.3.3"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer = keras.layers.Bidirectional()",
+#   "model.save(filepath=value) | keras.models.save_model(model=model, filepath=value)",
+# ]
+# where = [
+#   "layer in model",
+#   'not value.endswith(".h5")',
+#   'not value.endswith(".hdf5")',
+# ]
+# shows = ["raises", "saved"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer = keras.layers.Bidirectional()",
+#   "callback = keras.callbacks.ModelCheckpoint(filepath=value, save_weights_only=absent | False)",
+#   "model.fit(callbacks=has(callback))",
+# ]
+# where = [
+#   "layer in model",
+#   'not value.endswith(".h5")',
+#   'not value.endswith(".hdf5")',
+# ]
+# shows = ["raises", "saved"]
 # ///
 """A model with `Bidirectional(LSTM(...))` is saved to `.keras` and cannot be loaded.
 

@@ -12,6 +12,11 @@
 # symptom = "ValueError: Invalid value for argument `threshold`"
 # affected = ">=3.0.0,<3.5.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "metric = keras.metrics.BinaryAccuracy(threshold=value)"
+# where = ["value <= 0 or value >= 1"]
+# shows = ["raises"]
 # ///
 """The accuracy of logits cannot be measured.
 

@@ -11,6 +11,19 @@
 # docs = ["https://keras.io/guides/serialization_and_saving/"]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "not model(inputs=_)",
+#   "not runs(model)",
+#   "model.build()",
+#   "not model(inputs=_)",
+#   "not runs(model)",
+#   "not model.predict()",
+#   "model.load_weights() | model.save_weights()",
+# ]
+# where = ["overrides(model, 'call')", "not overrides(model, 'build')"]
+# shows = ["raises", "weights", "saved"]
 # ///
 """`model.build(shape)`, then `load_weights`: nothing is loaded, and no error comes.
 

@@ -13,6 +13,13 @@
 # affected = ">=3.3.3,<3.14.0"
 # applies = ">=3.3.3"
 # keras2 = "not-applicable"
+#
+# [[tool.krepro.trigger]]
+# code = "keras.models.clone_model(model=model, clone_function=not None, recursive=True)"
+# where = [
+#   "any(isinstance(x, keras.Model) and any(isinstance(y, keras.Model) for y in layers(x)) for x in layers(model))",
+# ]
+# shows = ["loss", "weights", "trains"]
 # ///
 """With `recursive=True` the layers of a model in a model in a model are not replaced.
 

@@ -15,6 +15,11 @@
 # ]
 # affected = ">=3.0.0,<3.7.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "keras.models.clone_model(model=model, input_tensors=not None)"
+# where = ["isinstance(model, keras.Sequential)"]
+# shows = ["raises"]
 # ///
 """`clone_model(sequential, input_tensors=tensor)` raises for the documented argument.
 

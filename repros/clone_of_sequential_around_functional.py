@@ -17,6 +17,14 @@
 # ]
 # affected = [">=3.0.0,<3.3.0", ">=3.4.0,<3.5.0"]
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "keras.models.clone_model(model=model)"
+# where = [
+#   "isinstance(model, keras.Sequential)",
+#   "any(isinstance(x, keras.Model) and not isinstance(x, keras.Sequential) for x in model.layers)",
+# ]
+# shows = ["raises"]
 # ///
 """`clone_model` raises for the plainest of transfer learning models.
 

@@ -16,6 +16,19 @@
 # ]
 # affected = ">=3.4.0,<3.12.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["layer = keras.layers.Concatenate()", "layer(inputs=(value := []))"]
+# where = ["any(masked(x) for x in value)"]
+# shows = ["raises"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "keras.layers.Masking() | keras.layers.Embedding(mask_zero=True)",
+#   "keras.layers.concatenate(inputs=(value := []))",
+# ]
+# where = ["any(masked(x) for x in value)"]
+# shows = ["raises"]
 # ///
 """A model that concatenates masked sequences builds, but cannot be called.
 

@@ -10,6 +10,28 @@
 # docs = ["https://keras.io/guides/transfer_learning/"]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer(inputs=_, training=False)",
+#   "trains(model) | model(inputs=_, training=True)",
+# ]
+# where = [
+#   "layer in model",
+#   "not overrides(model, 'call')",
+#   "not overrides(model, 'train_step')",
+#   "layer.trainable",
+#   "isinstance(layer, keras.layers.BatchNormalization) or any(isinstance(x, keras.layers.BatchNormalization) for x in layers(layer))",
+# ]
+# shows = ["weights", "outputs"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer(inputs=_, training=True)",
+#   "model.predict() | model(inputs=_, training=absent | False)",
+# ]
+# where = ["layer in model", "not overrides(model, 'call')", "not overrides(model, 'train_step')"]
+# shows = ["outputs"]
 # ///
 """`base(inputs, training=False)` does not keep the base in inference mode.
 

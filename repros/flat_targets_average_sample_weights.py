@@ -11,6 +11,14 @@
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = ">=3.0.0,<3.0.5"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(loss=not (keras.losses.SparseCategoricalCrossentropy | keras.losses.CategoricalCrossentropy))",
+#   "runs(model, sample_weight=not None) | model.fit(class_weight=not None)",
+# ]
+# where = ['perhaps("the targets are flat, and the model has one output column")']
+# shows = ["loss", "weights"]
 # ///
 """Sample weights have no effect on single rows when `y` is a flat array.
 

@@ -13,6 +13,15 @@
 # affected = ">=3.0.0,<3.2.1"
 # keras2 = "unaffected"
 # works = {workaround_freeze_again = {tensorflow = ">=3.2.1",jax = [">=3.0.0,<3.2.0", ">=3.2.1"],torch = [">=3.0.0,<3.2.0", ">=3.2.1"]}}
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "inner.trainable = False",
+#   "not inner.trainable = True",
+#   "model.save() | keras.models.save_model(model=model)",
+# ]
+# where = ["inner in model"]
+# shows = ["raises", "trainable", "trains", "weights", "saved"]
 # ///
 """Freeze the base (`base.trainable = False`), save the model, load it: the base trains.
 

@@ -10,6 +10,23 @@
 # docs = ["https://keras.io/api/layers/regularizers/"]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "layer = keras.Layer(kernel_regularizer=not None, trainable=False)"
+# shows = ["loss"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer = keras.Layer(kernel_regularizer=not None)",
+#   "layer_frozen.trainable = False",
+#   "not layer_frozen.trainable = True",
+#   "runs(model)",
+# ]
+# where = [
+#   "layer is layer_frozen or layer in layer_frozen",
+#   "layer in model",
+# ]
+# shows = ["loss"]
 # ///
 """Freeze a layer that has a regularizer and the reported loss drops.
 

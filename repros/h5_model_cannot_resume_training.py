@@ -15,6 +15,16 @@
 # ]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "not model.compile()",
+#   "keras.models.load_model(filepath=value, compile=absent | True)",
+#   "not model.compile()",
+#   "trains(model)",
+# ]
+# where = ['value.endswith(".h5") or value.endswith(".hdf5")']
+# shows = ["raises"]
 # ///
 """A compiled model that was saved after training to `.h5` cannot be trained on.
 

@@ -10,6 +10,14 @@
 # docs = ["https://keras.io/api/models/model_saving_apis/model_saving_and_loading/"]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(metrics=has('mae' | 'mse' | 'mape' | 'msle'))",
+#   "model.save(filepath=value) | keras.models.save_model(model=model, filepath=value)",
+# ]
+# where = ['value.endswith(".h5") or value.endswith(".hdf5")']
+# shows = ["names", "saved"]
 # ///
 """After a reload from `.h5` the metric "mae" is logged as "mean_absolute_error".
 

@@ -14,6 +14,14 @@
 # symptom = "ValueError: Weight count mismatch for top-level weights of model"
 # affected = ">=3.0.0,<3.8.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "model.load_weights(filepath=value, by_name=True)"
+# where = [
+#   'value.endswith(".h5") or value.endswith(".hdf5")',
+#   'not value.endswith(".weights.h5")',
+# ]
+# shows = ["raises"]
 # ///
 """`load_weights("model.h5", by_name=True)` raises for every model that has a layer.
 

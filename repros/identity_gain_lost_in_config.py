@@ -11,6 +11,29 @@
 # symptom = "TypeError: Error when deserializing class 'Dense'"
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer = keras.Layer(kernel_initializer=keras.initializers.Identity(gain=not 1))",
+#   "keras.models.clone_model(model=model) | model.save() | keras.models.save_model(model=model)",
+# ]
+# where = ["layer in model"]
+# shows = ["raises", "weights", "saved"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer = keras.Layer(recurrent_initializer=keras.initializers.Identity(gain=not 1))",
+#   "keras.models.clone_model(model=model) | model.save() | keras.models.save_model(model=model)",
+# ]
+# where = ["layer in model"]
+# shows = ["raises", "weights", "saved"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer = keras.Layer(kernel_initializer=keras.initializers.Identity(gain=not 1))",
+#   "layer.get_config()",
+# ]
+# shows = ["raises", "weights", "saved"]
 # ///
 """A copy of a layer with `Identity(gain=2)` starts from the identity without the gain.
 

@@ -12,6 +12,11 @@
 # symptom = "ValueError: Arguments `target` and `output` must have the same shape"
 # affected = ">=3.0.0,<3.4.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "loss = keras.losses.SparseCategoricalCrossentropy(ignore_class=not None)"
+# where = ['perhaps("the labels have a last axis of one")']
+# shows = ["raises"]
 # ///
 """Labels of shape `(samples, 1)` cannot be used with `ignore_class`.
 

@@ -11,6 +11,11 @@
 # docs = ["https://keras.io/guides/understanding_masking_and_padding/"]
 # affected = {jax = ">=3.0.0,<3.6.0"}
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["model.compile(run_eagerly=absent | False)", "runs(model)"]
+# where = ["masked(model)"]
+# shows = ["loss", "weights"]
 # ///
 """JAX trains on the padding of sequences, the other backends do not.
 

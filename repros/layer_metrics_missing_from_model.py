@@ -13,6 +13,15 @@
 # affected = ">=3.0.0,<3.3.0"
 # keras2 = "unaffected"
 # related = ["nested_model_own_metric_is_dropped"]
+#
+# [[tool.krepro.trigger]]
+# code = ["metric = keras.Metric()", "runs(model)", "metric.update_state()"]
+# where = [
+#   'during("call")',
+#   "any(not isinstance(x, keras.Model) and overrides(x, 'call') for x in model.layers)",
+#   "not overrides(model, 'call') or perhaps('a layer holds it')",
+# ]
+# shows = ["names", "metrics", "structure"]
 # ///
 """A metric that is an attribute of a layer is not among the model's metrics.
 

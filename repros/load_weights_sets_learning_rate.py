@@ -12,6 +12,25 @@
 # ]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.save_weights(filepath=value)",
+#   "model_again.compile()",
+#   "model_again.load_weights(filepath=value)",
+# ]
+# where = ['perhaps("it was saved with another learning rate")']
+# shows = ["optimizer", "weights"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "callback = keras.callbacks.ModelCheckpoint(filepath=value, save_weights_only=True)",
+#   "model.fit(callbacks=has(callback))",
+#   "model_again.compile()",
+#   "model_again.load_weights(filepath=value)",
+# ]
+# where = ['perhaps("it was saved with another learning rate")']
+# shows = ["optimizer", "weights"]
 # ///
 """`load_weights` into a compiled model undoes the learning rate the user has just set.
 

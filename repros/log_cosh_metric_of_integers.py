@@ -11,6 +11,16 @@
 # symptom = "TypeError: Cannot convert -2.0 to EagerTensor"
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "metric = keras.metrics.LogCoshError()",
+#   "metric.update_state(args=[_, value, ...]) | metric.update_state(y_pred=value)",
+# ]
+# where = [
+#   'all(isinstance(x, int) for x in flat(value)) or (isinstance(value, numpy.ndarray) and perhaps("they are whole numbers"))',
+# ]
+# shows = ["raises", "metrics"]
 # ///
 """The metric computes with integers when it is given integers.
 

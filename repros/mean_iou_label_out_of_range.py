@@ -14,6 +14,11 @@
 #     "IndexError: index 255 is out of bounds",
 # ]
 # affected = {tensorflow = ">=3.0.0,<3.15.0", torch = ">=3.0.0,<3.15.0"}
+#
+# [[tool.krepro.trigger]]
+# code = "metric = keras.metrics.MeanIoU(ignore_class=absent | None)"
+# where = ['perhaps("the labels hold one that is no class, such as 255")']
+# shows = ["raises"]
 # ///
 """The "void" label 255 of segmentation masks stops training, but not on JAX.
 

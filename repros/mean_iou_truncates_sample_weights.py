@@ -11,6 +11,23 @@
 # docs = ["https://keras.io/api/metrics/segmentation_metrics/"]
 # affected = ">=3.8.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "metric = keras.metrics.MeanIoU(dtype=absent | None)",
+#   "metric.update_state(args=[_, _, (value := not None)]) | metric.update_state(sample_weight=(value := not None))",
+# ]
+# where = ["any(x != 0 and x < 1 for x in flat(value))"]
+# shows = ["metrics"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "metric = keras.metrics.MeanIoU(dtype=absent | None)",
+#   "model.compile(weighted_metrics=has(metric))",
+#   "runs(model, sample_weight=not None) | model.fit(class_weight=not None)",
+# ]
+# where = ['perhaps("the weights are no whole numbers")']
+# shows = ["metrics"]
 # ///
 """Fractional sample weights are cut down to whole numbers.
 

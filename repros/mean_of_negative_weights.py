@@ -11,6 +11,14 @@
 # docs = ["https://keras.io/api/metrics/reduction_metrics/"]
 # affected = ">=3.0.0,<3.0.5"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "metric = keras.metrics.Mean()",
+#   "metric.update_state(sample_weight=(value := not None))",
+# ]
+# where = ["all(x < 0 for x in flat(value))"]
+# shows = ["metrics"]
 # ///
 """The weighted mean of 1 and 3 is minus forty million, when the weights are negative.
 

@@ -11,6 +11,25 @@
 # docs = ["https://keras.io/guides/understanding_masking_and_padding/"]
 # affected = ">=3.0.0,<3.4.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "keras.layers.Masking() | keras.layers.Embedding(mask_zero=True)",
+#   "layer(inputs=(value := []))",
+# ]
+# where = [
+#   "isinstance(layer, (keras.layers.Add, keras.layers.Subtract, keras.layers.Multiply, keras.layers.Average, keras.layers.Maximum, keras.layers.Minimum, keras.layers.Concatenate))",
+#   "any(masked(x) for x in value)",
+# ]
+# shows = ["loss", "weights", "metrics", "outputs"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "keras.layers.Masking() | keras.layers.Embedding(mask_zero=True)",
+#   "keras.layers.add(inputs=(value := [])) | keras.layers.subtract(inputs=(value := [])) | keras.layers.multiply(inputs=(value := [])) | keras.layers.average(inputs=(value := [])) | keras.layers.maximum(inputs=(value := [])) | keras.layers.minimum(inputs=(value := [])) | keras.layers.concatenate(inputs=(value := []))",
+# ]
+# where = ["any(masked(x) for x in value)"]
+# shows = ["loss", "weights", "metrics", "outputs"]
 # ///
 """After a residual connection, padding counts again.
 

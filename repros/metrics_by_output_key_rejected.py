@@ -11,6 +11,16 @@
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # symptom = "ValueError: In the dict argument ..., key ... does not correspond"
 # affected = ">=3.0.0,<3.12.0"
+#
+# [[tool.krepro.trigger]]
+# code = "model.compile(metrics=(value := {})) | model.compile(weighted_metrics=(value := {}))"
+# where = [
+#   "isinstance(model.output, dict)",
+#   "not overrides(model, 'call')",
+#   "all(x in keys(model.output) for x in keys(value))",
+#   "any(x not in model.output_names for x in keys(value))",
+# ]
+# shows = ["raises"]
 # ///
 """Metrics for a model with a dict of outputs must be given by layer names.
 

@@ -10,6 +10,18 @@
 # docs = ["https://keras.io/api/metrics/base_metric/"]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "keras.mixed_precision.set_dtype_policy('mixed_float16')",
+#   "model.compile(metrics=has(value))",
+#   "runs(model)",
+# ]
+# where = [
+#   "means(value, keras.metrics.MeanSquaredError) or means(value, keras.metrics.MeanAbsoluteError) or means(value, keras.metrics.RootMeanSquaredError) or means(value, keras.metrics.MeanAbsolutePercentageError)",
+#   "not any(given(x.dtype) for x in layers(model))",
+# ]
+# shows = ["metrics"]
 # ///
 """The metric of a half precision model overflows or is rounded, its loss is not.
 

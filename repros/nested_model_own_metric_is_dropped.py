@@ -12,6 +12,15 @@
 # affected = ">=3.6.0"
 # applies = ">=3.3.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["metric = keras.Metric()", "runs(model)", "metric.update_state()"]
+# where = [
+#   'during("call")',
+#   "any(isinstance(x, keras.Model) and overrides(x, 'call') for x in model.layers)",
+#   "not overrides(model, 'call') or perhaps('an inner model holds it')",
+# ]
+# shows = ["names", "metrics", "structure"]
 # ///
 """A metric that belongs to a nested model is no longer among the outer model's metrics.
 

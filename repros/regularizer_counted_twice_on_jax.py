@@ -11,6 +11,21 @@
 # docs = ["https://keras.io/api/layers/regularizers/"]
 # affected = {jax = ">=3.0.0,<3.2.0"}
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = ["layer = keras.Layer(kernel_regularizer=not None)", "runs(model)"]
+# where = ["layer in model"]
+# shows = ["loss", "weights"]
+#
+# [[tool.krepro.trigger]]
+# code = ["layer = keras.Layer(bias_regularizer=not None)", "runs(model)"]
+# where = ["layer in model"]
+# shows = ["loss", "weights"]
+#
+# [[tool.krepro.trigger]]
+# code = ["layer = keras.Layer(embeddings_regularizer=not None)", "runs(model)"]
+# where = ["layer in model"]
+# shows = ["loss", "weights"]
 # ///
 """On JAX a `kernel_regularizer` of 0.5 acts like one of 1.0.
 

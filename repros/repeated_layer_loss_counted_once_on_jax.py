@@ -10,6 +10,30 @@
 # docs = ["https://keras.io/api/layers/base_layer/"]
 # affected = { jax = ">=3.0.0" }
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer = keras.Layer(activity_regularizer=not None)",
+#   "layer_shared(inputs=tensor)",
+#   "layer_shared(inputs=tensor_again)",
+#   "runs(model)",
+# ]
+# where = [
+#   "tensor is not tensor_again",
+#   "layer is layer_shared or layer in layer_shared",
+#   "layer in model",
+# ]
+# shows = ["loss", "weights"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer(inputs=tensor)",
+#   "layer(inputs=tensor_again)",
+#   "runs(model)",
+#   "layer.add_loss()",
+# ]
+# where = ["tensor is not tensor_again", "layer in model", 'during("call")']
+# shows = ["loss", "weights"]
 # ///
 """A shared layer that calls `add_loss` counts only once on JAX, and twice elsewhere.
 

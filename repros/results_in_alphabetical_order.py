@@ -11,6 +11,14 @@
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = ">=3.0.0,<3.2.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(metrics=(value := []))",
+#   "model.evaluate(return_dict=absent | False) | model.train_on_batch(return_dict=absent | False) | model.test_on_batch(return_dict=absent | False)",
+# ]
+# where = ["len(model.outputs) == 1", "len(value) > 1", "sorted(value) != value"]
+# shows = ["structure", "names"]
 # ///
 """The list of results is sorted by the metrics' names, not as `compile` was told.
 

@@ -16,6 +16,14 @@
 # ]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "runs(model, sample_weight=not None)"
+# where = [
+#   "masked(model) or any(isinstance(x, keras.layers.TimeDistributed) for x in layers(model))",
+#   'perhaps("there is one weight per sample")',
+# ]
+# shows = ["raises"]
 # ///
 """A flat array of sample weights ends in a shape error for sequences.
 

@@ -10,6 +10,14 @@
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "runs(model, sample_weight=not None)"
+# where = [
+#   "masked(model) or any(isinstance(x, keras.layers.TimeDistributed) for x in layers(model))",
+#   'perhaps("there is one weight per sample, and a batch has as many samples as time steps")',
+# ]
+# shows = ["loss", "weights"]
 # ///
 """One weight per sample weighs the time steps, when a batch has as many of both.
 

@@ -15,6 +15,20 @@
 # ]
 # affected = {tensorflow = ">=3.0.0,<3.4.0", jax = ">=3.0.0,<3.12.0"}
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(metrics=has(keras.metrics.SensitivityAtSpecificity | keras.metrics.SpecificityAtSensitivity | keras.metrics.PrecisionAtRecall | keras.metrics.RecallAtPrecision), run_eagerly=absent | False)",
+#   "runs(model)",
+# ]
+# shows = ["raises"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(weighted_metrics=has(keras.metrics.SensitivityAtSpecificity | keras.metrics.SpecificityAtSensitivity | keras.metrics.PrecisionAtRecall | keras.metrics.RecallAtPrecision), run_eagerly=absent | False)",
+#   "runs(model)",
+# ]
+# shows = ["raises"]
 # ///
 """A metric that the documentation shows in `compile()` stops the training.
 

@@ -10,6 +10,10 @@
 # docs = ["https://keras.io/api/layers/recurrent_layers/simple_rnn/"]
 # affected = ">=3.0.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = "layer = keras.layers.SimpleRNN(activity_regularizer=not None)"
+# shows = ["loss", "weights"]
 # ///
 """`SimpleRNN(..., activity_regularizer=...)` adds no penalty to the loss.
 

@@ -12,6 +12,13 @@
 # symptom = "AttributeError: 'list' object has no attribute 'shape'"
 # affected = ">=3.4.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "metric = keras.metrics.SparseCategoricalCrossentropy()",
+#   "metric.update_state(args=[[], ...]) | metric.update_state(y_true=[])",
+# ]
+# shows = ["raises"]
 # ///
 """The metric takes no lists any more, unlike all others.
 

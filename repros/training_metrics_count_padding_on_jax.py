@@ -10,6 +10,14 @@
 # docs = ["https://keras.io/guides/understanding_masking_and_padding/"]
 # affected = {tensorflow = ">=3.0.0,<3.12.0", jax = ">=3.0.0", torch = ">=3.0.0,<3.12.0"}
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(metrics=not None) | model.compile(weighted_metrics=not None)",
+#   "trains(model, sample_weight=absent | None)",
+# ]
+# where = ["masked(model)"]
+# shows = ["metrics"]
 # ///
 """On JAX, the accuracy of padded sequences is too low in training, and right after it.
 

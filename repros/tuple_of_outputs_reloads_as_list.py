@@ -10,6 +10,11 @@
 # fixed = 20120
 # docs = ["https://keras.io/guides/serialization_and_saving/"]
 # affected = ">=3.0.0,<3.6.0"
+#
+# [[tool.krepro.trigger]]
+# code = ["model = keras.Model(inputs=_, outputs=(value := []))", "model.get_config()"]
+# where = ["isinstance(value, tuple)"]
+# shows = ["structure"]
 # ///
 """A model that returns a tuple returns a list after a config round trip.
 

@@ -10,6 +10,19 @@
 # docs = ["https://keras.io/api/losses/"]
 # symptom = "RuntimeError: output with shape ... doesn't match the broadcast shape"
 # affected = {torch = ">=3.0.0"}
+#
+# [[tool.krepro.trigger]]
+# code = "runs(model, sample_weight=not None)"
+# where = ["masked(model)", 'perhaps("there is a column of weights")']
+# shows = ["raises"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "keras.layers.Masking() | keras.layers.Embedding(mask_zero=True)",
+#   "loss(sample_weight=not None)",
+# ]
+# where = ["isinstance(loss, keras.losses.Loss)", 'perhaps("there is a column of weights")']
+# shows = ["raises"]
 # ///
 """Masked sequences with one weight per sample cannot be trained on torch.
 

@@ -11,6 +11,14 @@
 # docs = ["https://keras.io/guides/understanding_masking_and_padding/"]
 # affected = ">=3.0.0,<3.12.0"
 # keras2 = "unaffected"
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(metrics=not None) | model.compile(weighted_metrics=not None)",
+#   "runs(model, sample_weight=absent | None)",
+# ]
+# where = ["masked(model)"]
+# shows = ["metrics"]
 # ///
 """Padding is left out of the loss, but counts in the accuracy.
 

@@ -17,19 +17,27 @@ from tests.triggers import Cases
 ROOT = Path(__file__).parents[1]
 REPROS = {path.stem: read_repro(path) for path in find_repros(ROOT / "repros")}
 BY_HAND = "drives the callback's methods by hand, without a fit"
+METRIC_BY_HAND = "updates the metric by hand"
+BY_SHAPE = "has sequences by their shape alone"
 # Entries whose own source their trigger cannot hit.
 OWN_SOURCE = {
     "best_checkpoint_saved_without_monitor": BY_HAND,
     "checkpoint_of_each_epoch_rejects_metric": BY_HAND,
     "checkpoint_rejects_output_metric": BY_HAND,
-    "class_weight_on_sequences_raises": "has sequences by their shape alone",
+    "class_weight_on_sequences_raises": BY_SHAPE,
     "csv_logger_reuse_drops_columns": BY_HAND,
     "early_stopping_rejects_output_metric": BY_HAND,
     "early_stopping_reuse_stops_at_once": BY_HAND,
+    "layer_metrics_missing_from_model": METRIC_BY_HAND,
+    "metrics_computed_in_float16": METRIC_BY_HAND,
+    "nested_model_own_metric_is_dropped": METRIC_BY_HAND,
     "predict_leaves_ema_weights_in_the_model": BY_HAND,
     "predict_rejects_generator_of_arrays": "does not say how many steps",
     "reduce_lr_auto_mode_minimizes_auc": BY_HAND,
     "reduce_lr_reuse_cuts_at_once": BY_HAND,
+    "repeated_layer_loss_counted_once_on_jax": "makes more such layers, called once",
+    "sample_weights_of_sequences_raise": BY_SHAPE,
+    "sample_weights_weigh_time_steps": BY_SHAPE,
 }
 
 

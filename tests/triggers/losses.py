@@ -13,8 +13,168 @@ import keras
 from my_models import build_model
 model = build_model()
 """
+SPARSE = (
+    HEAD
+    + """
+model = keras.Sequential([
+    keras.Input((784,)),
+    layers.Dense(32, activation="relu", {penalty}=keras.regularizers.l1(1e-5){more}),
+    layers.Dense(784),
+])
+model.compile("adam", "mse")
+"""
+)
+FIT_ONE = "\nmodel.fit(x, y, epochs=3)\n"
+WEIGHTED = '\nmodel.fit(x, y, sample_weight=np.load("weights.npy"), epochs=3)\n'
+SIAMESE = (
+    HEAD
+    + """
+left, right = keras.Input((8,)), keras.Input((8,))
+{shared}
+both = layers.Subtract()([{first}(left), {second}(right)])
+model = keras.Model([left, right], layers.Dense(1)(both))
+model.compile("adam", "mse")
+model.fit([x, x], y)
+"""
+)
+PENALIZED = 'tower = layers.Dense(4, activity_regularizer="l2")\nother = layers.Dense(4)'
+ADDS = """
+class Tower(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(4)
+    def call(self, inputs):
+        outputs = self.dense(inputs)
+        {adds}
+        return outputs
+tower = Tower()
+"""
+SEQUENCES = (
+    HEAD
+    + """
+model = keras.Sequential([
+    keras.Input((30, 4)),
+    layers.{first},
+    layers.{last},
+])
+model.compile("adam", "mse")
+"""
+)
+STEPS = {
+    "first": "LSTM(16, return_sequences=True)",
+    "last": "TimeDistributed(layers.Dense(1))",
+}
+ONE_STEP = {"first": "LSTM(16)", "last": "Dense(1)"}
+PADDED = {"first": "Masking(0.0)", "last": "LSTM(1, return_sequences=True)"}
+PER_SAMPLE: list[tuple[str, str | None]] = [
+    (SEQUENCES.format(**STEPS) + WEIGHTED, "possible"),
+    (SEQUENCES.format(**PADDED) + WEIGHTED, "possible"),
+    (SEQUENCES.format(**STEPS) + FIT_ONE, None),
+    (SEQUENCES.format(**ONE_STEP) + WEIGHTED, None),
+]
 
 CASES: Cases = {
+    "activity_regularizer_grows_with_batch": [
+        (SPARSE.format(penalty="activity_regularizer", more="") + FIT_ONE, "certain"),
+        (
+            ONE + "model.add(layers.ActivityRegularization(l1=1e-3))" + FIT_ONE,
+            "certain",
+        ),
+        (SPARSE.format(penalty="kernel_regularizer", more="") + FIT_ONE, None),
+        (ONE + 'model.compile("adam", "mse")' + FIT_ONE, None),
+    ],
+    "simple_rnn_ignores_activity_regularizer": [
+        (
+            HEAD + 'layer = layers.SimpleRNN(8, activity_regularizer="l2")',
+            "certain",
+        ),
+        (HEAD + 'layer = layers.LSTM(8, activity_regularizer="l2")', None),
+        (HEAD + 'layer = layers.SimpleRNN(8, kernel_regularizer="l2")', None),
+    ],
+    "flat_targets_average_sample_weights": [
+        (ONE + 'model.compile("adam", "mse")' + WEIGHTED, "possible"),
+        (
+            ONE
+            + 'model.compile("adam", "binary_crossentropy")\nmodel.fit(x, y, class_weight={0: 1.0, 1: 9.0})',
+            "possible",
+        ),
+        (ONE + 'model.compile("adam", "mse")' + FIT_ONE, None),
+        (ONE + 'model.compile("adam", "sparse_categorical_crossentropy")' + WEIGHTED, None),
+    ],
+    "frozen_layer_loses_its_penalty": [
+        (
+            SPARSE.format(penalty="kernel_regularizer", more="")
+            + 'model.fit(x, y)\nmodel.layers[0].trainable = False\nmodel.compile("adam", "mse")'
+            + FIT_ONE,
+            "certain",
+        ),
+        (
+            SPARSE.format(penalty="kernel_regularizer", more=", trainable=False") + FIT_ONE,
+            "certain",
+        ),
+        (SPARSE.format(penalty="kernel_regularizer", more="") + FIT_ONE, None),
+        (
+            SPARSE.format(penalty="kernel_regularizer", more="")
+            + "model.layers[1].trainable = False"
+            + FIT_ONE,
+            None,
+        ),
+        (
+            SPARSE.format(penalty="kernel_regularizer", more="")
+            + "model.trainable = False\nmodel.trainable = True"
+            + FIT_ONE,
+            None,
+        ),
+    ],
+    "ignore_class_with_label_column_raises": [
+        (
+            ONE
+            + 'model.compile("adam", keras.losses.SparseCategoricalCrossentropy(ignore_class=255))',
+            "possible",
+        ),
+        (
+            ONE
+            + 'model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))',
+            None,
+        ),
+        (ONE + 'model.compile("adam", "sparse_categorical_crossentropy")', None),
+    ],
+    "regularizer_counted_twice_on_jax": [
+        (SPARSE.format(penalty="kernel_regularizer", more="") + FIT_ONE, "certain"),
+        (SPARSE.format(penalty="activity_regularizer", more="") + FIT_ONE, None),
+        (SPARSE.format(penalty="kernel_regularizer", more=""), None),
+        (
+            SPARSE.format(penalty="kernel_constraint", more="") + FIT_ONE,
+            None,
+        ),
+    ],
+    "repeated_layer_loss_counted_once_on_jax": [
+        (SIAMESE.format(shared=PENALIZED, first="tower", second="tower"), "certain"),
+        (
+            SIAMESE.format(
+                shared='tower = keras.Sequential([keras.Input((8,)), layers.Dense(4, activity_regularizer="l2")])',
+                first="tower",
+                second="tower",
+            ),
+            "certain",
+        ),
+        (
+            SIAMESE.format(
+                shared=ADDS.format(adds="self.add_loss(1e-3 * keras.ops.sum(outputs**2))"),
+                first="tower",
+                second="tower",
+            ),
+            "certain",
+        ),
+        (SIAMESE.format(shared=PENALIZED, first="tower", second="other"), None),
+        (SIAMESE.format(shared=PENALIZED, first="other", second="other"), None),
+        (
+            SIAMESE.format(shared=ADDS.format(adds=""), first="tower", second="tower"),
+            None,
+        ),
+    ],
+    "sample_weights_of_sequences_raise": PER_SAMPLE,
+    "sample_weights_weigh_time_steps": PER_SAMPLE,
     "dict_losses_applied_alphabetically": [
         (TWO + BY_NAME, "certain"),
         (
