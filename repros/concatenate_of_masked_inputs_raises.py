@@ -18,8 +18,14 @@
 # keras2 = "unaffected"
 #
 # [[tool.krepro.trigger]]
-# code = ["layer = keras.layers.Concatenate()", "layer(inputs=(value := []))"]
-# where = ["any(masked(x) for x in value)"]
+# code = [
+#   "keras.layers.Masking() | keras.layers.Embedding(mask_zero=True)",
+#   "layer(inputs=(value := []))",
+# ]
+# where = [
+#   "isinstance(layer, keras.layers.Concatenate)",
+#   "any(masked(x) for x in value)",
+# ]
 # shows = ["raises"]
 #
 # [[tool.krepro.trigger]]

@@ -13,7 +13,11 @@
 # keras2 = "unaffected"
 #
 # [[tool.krepro.trigger]]
-# code = ["model.compile(run_eagerly=absent | False)", "runs(model)"]
+# code = [
+#   "keras.layers.Masking() | keras.layers.Embedding(mask_zero=True)",
+#   "model.compile(run_eagerly=absent | False)",
+#   "runs(model)",
+# ]
 # where = ["masked(model)"]
 # shows = ["loss", "weights"]
 # ///

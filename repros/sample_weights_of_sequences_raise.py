@@ -20,7 +20,7 @@
 # [[tool.krepro.trigger]]
 # code = "runs(model, sample_weight=not None)"
 # where = [
-#   "masked(model) or any(isinstance(x, keras.layers.TimeDistributed) for x in layers(model))",
+#   "masked(model) or isinstance(model.layers[-1], keras.layers.TimeDistributed) or (given(model.layers[-1].return_sequences) and model.layers[-1].return_sequences) or (len(model.layers) > 1 and given(model.layers[-2].return_sequences) and model.layers[-2].return_sequences)",
 #   'perhaps("there is one weight per sample")',
 # ]
 # shows = ["raises"]

@@ -13,6 +13,7 @@
 #
 # [[tool.krepro.trigger]]
 # code = [
+#   "keras.layers.Masking() | keras.layers.Embedding(mask_zero=True)",
 #   "model.compile(metrics=not None) | model.compile(weighted_metrics=not None)",
 #   "trains(model, sample_weight=absent | None)",
 # ]

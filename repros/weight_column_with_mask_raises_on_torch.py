@@ -12,7 +12,10 @@
 # affected = {torch = ">=3.0.0"}
 #
 # [[tool.krepro.trigger]]
-# code = "runs(model, sample_weight=not None)"
+# code = [
+#   "keras.layers.Masking() | keras.layers.Embedding(mask_zero=True)",
+#   "runs(model, sample_weight=not None)",
+# ]
 # where = ["masked(model)", 'perhaps("there is a column of weights")']
 # shows = ["raises"]
 #

@@ -14,6 +14,7 @@
 #
 # [[tool.krepro.trigger]]
 # code = [
+#   "keras.layers.Masking() | keras.layers.Embedding(mask_zero=True)",
 #   "model.compile(metrics=not None) | model.compile(weighted_metrics=not None)",
 #   "runs(model, sample_weight=absent | None)",
 # ]

@@ -71,6 +71,11 @@ PER_SAMPLE: list[tuple[str, str | None]] = [
     (SEQUENCES.format(**PADDED) + WEIGHTED, "possible"),
     (SEQUENCES.format(**STEPS) + FIT_ONE, None),
     (SEQUENCES.format(**ONE_STEP) + WEIGHTED, None),
+    (
+        SEQUENCES.format(first="TimeDistributed(layers.Dense(8))", last="LSTM(1)")
+        + WEIGHTED,
+        None,
+    ),
 ]
 
 CASES: Cases = {
