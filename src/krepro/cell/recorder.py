@@ -182,16 +182,16 @@ class Recorder:
         """Wrap ``Optimizer.apply``, which training loops of the user's own end in."""
 
         @functools.wraps(original)
-        def recorded(optimizer: Any, grads: Any, variables: Any = None) -> Any:
+        def recorded(optimizer: Any, grads: Any, trainable_variables: Any = None) -> Any:
             where = (
                 None if self._stack() else self._place(inspect.currentframe(), deep=True)
             )
             if where is None:
-                return original(optimizer, grads, variables)
-            given = None if variables is None else list(variables)
+                return original(optimizer, grads, trainable_variables)
+            given = None if trainable_variables is None else list(trainable_variables)
             call = Call(APPLY, variables=given or ())
             with self._call(call, where, {}):
-                call.result = original(optimizer, grads, variables)
+                call.result = original(optimizer, grads, trainable_variables)
             return call.result
 
         return recorded
