@@ -244,7 +244,7 @@ class Actor:
     runs: list[tuple[str, Tape]] = field(default_factory=list)
     guard: Any = field(default_factory=threading.Lock)
 
-    def __call__(self, _: Any, target: Target, *__: Any) -> Any:
+    def __call__(self, _: Any, target: Target, *__: Any, **___: Any) -> Any:
         def look(place: Place) -> Sighting:
             assert target.script is not None
             tape = target.script.tape

@@ -140,7 +140,10 @@ class Checker:
         values = [difference for difference in found if difference.of_values]
         had_values = bool(values)
         compared = first.recording, second.recording
-        if values and first.recording.parallel:
+        if not (first.ran and second.ran):
+            # What did not come to an end lacks what it did not come to.
+            found = []
+        elif values and first.recording.parallel:
             found = [difference for difference in found if not difference.of_values]
         elif values:
             compared, values = self._values(old, new, first, noise)
@@ -219,7 +222,7 @@ class Checker:
         with self._guard:
             self.runs += 1
             room = self.scratch / f"tape-{self.runs}"
-        initial = first.folder / VALUES if first else None
+        initial = initial_of(first)
         tape = Tape(
             room,
             initial,
@@ -228,16 +231,16 @@ class Checker:
             steady=purpose in STEADY,
             still=self.still and purpose in STEADY,
         )
-        prober = Prober(
-            self.engine,
-            dataclasses.replace(self.target, script=dataclasses.replace(script, tape=tape)),
-            self.scratch,
-            self.timeout_s,
+        target = dataclasses.replace(
+            self.target, script=dataclasses.replace(script, tape=tape)
         )
         started = time.monotonic()
         self.tell(f"{self.target.name} on {end} ({PURPOSES[purpose]})")
         with self._watched(end, room):
-            sighting = prober.look(Place(end.cell))
+            sighting = self._look(target, end, confirm=False)
+            if sighting.verdict == Verdict.CRASH.value:
+                # The fork may be to blame: a crash counts if it comes again in a fresh process.
+                sighting = self._look(target, end, confirm=True)
         seconds = time.monotonic() - started
         self.tell(f"{self.target.name} on {end}: {sighting.summary} after {seconds:.1f} s")
         room.mkdir(exist_ok=True)
@@ -249,6 +252,12 @@ class Checker:
         shutil.rmtree(place, ignore_errors=True)
         shutil.move(room, place)
         return sighting
+
+    def _look(self, target: Target, end: End, *, confirm: bool) -> Sighting:
+        """Return how a run ended; a time-out is not waited for twice."""
+        changes = {"confirm": confirm}
+        prober = Prober(self.engine, target, self.scratch, self.timeout_s, changes=changes)
+        return prober.look(Place(end.cell))
 
     @contextmanager
     def _watched(self, end: End, room: Path) -> Iterator[None]:
@@ -273,7 +282,8 @@ class Checker:
 
     def _folder(self, end: End, purpose: str, first: Run | None) -> Path:
         lock = self.engine.lock_hash(end.stack)
-        origin = first.folder.name if first else ""
+        # Of a first run that did not come to its end nothing is put in.
+        origin = first.folder.name if first and initial_of(first) else ""
         still = self.still and purpose in STEADY
         told = f"{origin}|{purpose}|{self.steps}|{still}|{way_of_recording()}"
         key = hashlib.sha256(told.encode()).hexdigest()[:8]
@@ -290,6 +300,12 @@ PURPOSES = {
     "again": "control: without shuffling, the same again",
 }
 STEADY = ("steady", "nudged", "again")
+
+
+def initial_of(first: Run | None) -> Path | None:
+    """Return the initial values that a run kept, or None where there are none."""
+    path = first.folder / VALUES if first else None
+    return path if path and path.is_file() else None
 
 
 def shuffles(run: Recording) -> bool:

@@ -7,6 +7,7 @@ what the script's own noise makes of it, which control runs on one side measure.
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from krepro.upgrade.structure import structural
 ROUNDING_OTHERWISE = 2e-5
 # What some samples make of a metric that counts them.
 SAMPLES = 0.02
+COUNTING = re.compile(
+    r"acc|prec|recall|auc|top|iou|f1|f_?beta|sensitiv|specific|positive|negative|value"
+)
 # How much more than the control runs differ is still noise.
 MARGIN = 10.0
 # Where a run went.
@@ -63,7 +67,9 @@ class Noise:
         for quantity in quantities(one, other):
             apart = quantity.deviation
             if apart:
-                grow(self.values.setdefault(pool(quantity), []), quantity.place.order, apart)
+                grow(
+                    self.values.setdefault(pool(quantity), []), quantity.place.order, apart
+                )
 
     def of(self, quantity: Quantity) -> float:
         """Return how far a quantity had deviated by its own, at the latest at this place."""
@@ -154,7 +160,7 @@ def tolerance(quantity: Quantity, noise: Noise, *, drifted: bool = False) -> flo
             then changes by whole samples.
     """
     rounding = ROUNDING.get(quantity.dtype, ROUNDING_OTHERWISE)
-    if drifted and quantity.kind is Kind.METRICS:
+    if drifted and quantity.kind is Kind.METRICS and COUNTING.search(quantity.subject):
         rounding = max(rounding, SAMPLES)
     return rounding + MARGIN * noise.of(quantity)
 
