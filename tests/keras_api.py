@@ -1,6 +1,6 @@
 """Keras' public names, read from its source without importing it.
 
-``python -m tests.keras_api OVERLAY`` writes ``src/krepro/upgrade/api.json`` anew.
+``python -m tests.keras_api OVERLAY`` writes ``src/krepro/scan/api.json`` anew.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-TABLE = Path(__file__).parents[1] / "src/krepro/upgrade/api.json"
+TABLE = Path(__file__).parents[1] / "src/krepro/scan/api.json"
 # What a trigger has no use for: functions on tensors, data sets, other namespaces of the same.
 LEFT_OUT = (
     "keras.ops.",

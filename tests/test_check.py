@@ -32,10 +32,10 @@ from krepro.hunt.prober import Place
 from krepro.hunt.symptom import Sighting, untestable
 from krepro.hunt.target import Target
 from krepro.project import Project
-from krepro.upgrade import check
-from krepro.upgrade.check import ENDING, Checked, Checker
-from krepro.upgrade.compare import compare
-from krepro.upgrade.difference import Kind
+from krepro.recorded import check
+from krepro.recorded.check import ENDING, Checked, Checker
+from krepro.recorded.compare import compare
+from krepro.recorded.difference import Kind
 from krepro.upgrade.known import End
 from krepro.verdict import Verdict
 from tests.conftest import ROOT

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from krepro.upgrade.align import aligned, matched
-from krepro.upgrade.compare import MARGIN, ROUNDING_OTHERWISE, Noise, compare, grow
-from krepro.upgrade.difference import VALUES as VALUE_KINDS
-from krepro.upgrade.difference import Difference, Kind
-from krepro.upgrade.quantity import ROUNDING, deviation
-from krepro.upgrade.recording import (
+from krepro.recorded.align import aligned, matched
+from krepro.recorded.compare import MARGIN, ROUNDING_OTHERWISE, Noise, compare, grow
+from krepro.recorded.difference import VALUES as VALUE_KINDS
+from krepro.recorded.difference import Difference, Kind
+from krepro.recorded.quantity import ROUNDING, deviation
+from krepro.recorded.recording import (
     Call,
     Look,
     Raised,

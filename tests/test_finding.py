@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from krepro.upgrade.compare import arranged
-from krepro.upgrade.difference import Difference, Kind, Place
+from krepro.recorded.compare import arranged
+from krepro.recorded.difference import Difference, Kind, Place
+from krepro.scan.match import Sureness
+from krepro.scan.scan import Hit, Scan, Spot
 from krepro.upgrade.finding import SPREADING, Finding, findings
 from krepro.upgrade.known import Consequence, Effect
-from krepro.upgrade.match import Sureness
-from krepro.upgrade.scan import Hit, Scan, Spot
 
 SPOT = Spot(Path("train.py"), 1, 1, 1, 2)
 

@@ -24,9 +24,9 @@ from krepro.hunt.prober import Place, Prober
 from krepro.hunt.symptom import Sighting
 from krepro.matrix import Cell
 from krepro.project import Project
-from krepro.upgrade import recording
-from krepro.upgrade.compare import compare
-from krepro.upgrade.recording import Call, Recording
+from krepro.recorded import recording
+from krepro.recorded.compare import compare
+from krepro.recorded.recording import Call, Recording
 from krepro.verdict import Verdict
 from tests.conftest import ROOT
 

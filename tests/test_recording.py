@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as arrays
 
 from krepro.cell.observe import Observer
 from krepro.cell.tape import EVENTS, NUMBERS, SAMPLE, Writer
-from krepro.upgrade.recording import (
+from krepro.recorded.recording import (
     Call,
     Look,
     Raised,

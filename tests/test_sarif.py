@@ -11,7 +11,7 @@ from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonS
 
 from krepro.render.sarif import as_sarif
 from krepro.repro import find_repros, read_repro
-from krepro.upgrade.scan import Scan, scan
+from krepro.scan.scan import Scan, scan
 
 ROOT = Path(__file__).parents[1]
 CATALOGUE = [read_repro(path) for path in find_repros(ROOT / "repros")]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from krepro.project import SelectionError
 from krepro.repro import Repro, find_repros, read_repro
-from krepro.upgrade.scan import Hit, Scan, scan
+from krepro.scan.scan import Hit, Scan, scan
 
 ROOT = Path(__file__).parents[1]
 CATALOGUE = [read_repro(path) for path in find_repros(ROOT / "repros")]
@@ -362,7 +362,7 @@ def test_nothing_of_keras_is_imported(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from krepro.repro import find_repros, read_repro
-from krepro.upgrade.scan import scan
+from krepro.scan.scan import scan
 repros = [read_repro(p) for p in find_repros(Path({str(ROOT / "repros")!r}))]
 assert scan([Path({str(path)!r})], repros).hits
 print(sorted({{"keras", "tensorflow", "torch", "jax", "numpy"}} & set(sys.modules)))

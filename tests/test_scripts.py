@@ -20,14 +20,14 @@ from krepro.engine import Engine, Options, default_isolation
 from krepro.home import Home
 from krepro.hunt import target
 from krepro.project import Project
+from krepro.recorded.check import Checker
+from krepro.recorded.difference import Kind
 from krepro.report import Exit
 from krepro.repro import BACKENDS
+from krepro.scan.scan import scan
 from krepro.upgrade import known
-from krepro.upgrade.check import Checker
 from krepro.upgrade.command import end_of
-from krepro.upgrade.difference import Kind
 from krepro.upgrade.outcome import Upgrade
-from krepro.upgrade.scan import scan
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "tests" / "scripts"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from krepro.upgrade.events import Event, Names
-from krepro.upgrade.source import Interpreter
-from krepro.upgrade.values import Const, Mapping, Module, Object, Scope, Sequence
+from krepro.scan.events import Event, Names
+from krepro.scan.source import Interpreter
+from krepro.scan.values import Const, Mapping, Module, Object, Scope, Sequence
 
 HEAD = "import keras\nfrom keras import layers\n"
 MODEL = "model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])\n"
@@ -197,7 +197,7 @@ net.fit(1, callbacks=[Watch(), keras.callbacks.LambdaCallback(on_train_end=lambd
     ],
 )
 def test_what_is_no_keras_model(program: str) -> None:
-    from krepro.upgrade import facts
+    from krepro.scan import facts
 
     calls = [e for e in events(HEAD + program) if e.kind == "call" and e.receiver]
     assert all(facts.kind_is(e.receiver, "keras.Model") is False for e in calls)

@@ -14,9 +14,9 @@ from krepro import overlay, stack
 from krepro.home import Home
 from krepro.project import Project
 from krepro.repro import Repro, ReproError, read_repro
-from krepro.upgrade import api
-from krepro.upgrade.scan import scan_with
-from krepro.upgrade.trigger import (
+from krepro.scan import api
+from krepro.scan.scan import scan_with
+from krepro.scan.trigger import (
     KINDS,
     SHOWS,
     STEPS,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from krepro.repro import Repro, find_repros, read_repro
-from krepro.upgrade.scan import scan_with
-from krepro.upgrade.trigger import Trigger, all_triggers
+from krepro.scan.scan import scan_with
+from krepro.scan.trigger import Trigger, all_triggers
 from tests import triggers as tables
 from tests.triggers import Cases
 

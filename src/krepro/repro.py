@@ -86,7 +86,7 @@ class Repro:
     keras2: str | None = None
     timeout_s: float | None = None
     memory_mb: int | None = None
-    # As written; upgrade/trigger.py reads what they say.
+    # As written; scan/trigger.py reads what they say.
     triggers: tuple[Mapping[str, Any], ...] = ()
 
     def expected(self, release: Version, backend: str) -> Verdict:

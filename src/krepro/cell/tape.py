@@ -1,7 +1,7 @@
 """What a recorded run writes down: events as lines of JSON, and numbers in a file beside them.
 
 ``tape.jsonl`` holds one event a line; ``numbers.bin`` holds samples of arrays as float64, which
-events refer to by their offset. ``krepro.upgrade.recording`` reads both.
+events refer to by their offset. ``krepro.recorded.recording`` reads both.
 """
 
 from __future__ import annotations

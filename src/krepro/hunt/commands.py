@@ -44,12 +44,12 @@ from krepro.hunt.target import Target
 from krepro.installer import InstallError
 from krepro.matrix import Cell, Stack
 from krepro.project import Project, SelectionError, check_writable
+from krepro.recorded.differing import DifferenceProber
 from krepro.render import bisection
 from krepro.render import culprit as culprit_text
 from krepro.render.bisection import Bisection
 from krepro.report import Exit
 from krepro.repro import CHEAPEST
-from krepro.upgrade.differing import DifferenceProber
 from krepro.verdict import Verdict
 
 DIFFERS_NEEDS = (

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import krepro
 from krepro.repro import Repro
-from krepro.upgrade.match import Sureness
-from krepro.upgrade.scan import Hit, Note, Scan, Spot
+from krepro.scan.match import Sureness
+from krepro.scan.scan import Hit, Note, Scan, Spot
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 ISSUES = "https://github.com/keras-team/keras/issues"

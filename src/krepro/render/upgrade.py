@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from krepro.hunt.symptom import Failure
+from krepro.recorded.check import Checked, Run
+from krepro.recorded.compare import MARGIN
+from krepro.recorded.difference import Difference, Kind, Place
 from krepro.render.story import stories
 from krepro.repro import BACKENDS, Repro
-from krepro.upgrade.check import Checked, Run
-from krepro.upgrade.compare import MARGIN
-from krepro.upgrade.difference import Difference, Kind, Place
+from krepro.scan.scan import Hit, Scan, Spot
 from krepro.upgrade.finding import Finding
 from krepro.upgrade.known import Consequence, Effect, End, Ranked, nearest_without
 from krepro.upgrade.outcome import Upgrade
-from krepro.upgrade.scan import Hit, Scan, Spot
 
 WIDTH = 100
 MOST_ROWS = 10

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from krepro.recorded.check import Checked, Run
+from krepro.recorded.difference import Difference
 from krepro.render.github import escape
 from krepro.render.story import command
 from krepro.render.upgrade import (
@@ -19,12 +21,10 @@ from krepro.render.upgrade import (
     short,
     told,
 )
-from krepro.upgrade.check import Checked, Run
-from krepro.upgrade.difference import Difference
+from krepro.scan.scan import Hit
 from krepro.upgrade.finding import Finding
 from krepro.upgrade.known import Effect, nearest_without
 from krepro.upgrade.outcome import Upgrade
-from krepro.upgrade.scan import Hit
 
 SCHEMA = 2
 

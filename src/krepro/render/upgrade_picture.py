@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from krepro.cell.recorder import FIT, TRAIN_ON_BATCH
-from krepro.upgrade.check import Checked
+from krepro.recorded.check import Checked
+from krepro.recorded.quantity import named
+from krepro.recorded.recording import Recording
 from krepro.upgrade.outcome import Upgrade
-from krepro.upgrade.quantity import named
-from krepro.upgrade.recording import Recording
 
 # Okabe and Ito: told apart by the colour-blind too, and by the dashes.
 OLD, NEW, MARK = "#0072b2", "#d55e00", "#777777"

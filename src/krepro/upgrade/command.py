@@ -13,15 +13,15 @@ import click
 from krepro import published, release
 from krepro.hunt.commands import opened
 from krepro.project import Project, SelectionError, check_writable, narrowed
+from krepro.recorded.check import DEFAULT_TIMEOUT_S, Checked, Checker
 from krepro.render import sarif, upgrade_data, upgrade_picture
 from krepro.render import upgrade as rendering
 from krepro.report import Exit
 from krepro.repro import BACKENDS, Repro
+from krepro.scan.scan import Scan, scan
 from krepro.upgrade import known
-from krepro.upgrade.check import DEFAULT_TIMEOUT_S, Checked, Checker
 from krepro.upgrade.known import End
 from krepro.upgrade.outcome import Upgrade
-from krepro.upgrade.scan import Scan, scan
 
 DEFAULT_BACKEND = "tensorflow"
 PICTURES = (".png", ".svg", ".pdf")

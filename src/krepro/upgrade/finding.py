@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from krepro.cell.judge import matches
-from krepro.upgrade.compare import PARTING
-from krepro.upgrade.difference import VALUES, Difference, Kind
+from krepro.recorded.compare import PARTING
+from krepro.recorded.difference import VALUES, Difference, Kind
+from krepro.scan.match import Sureness
+from krepro.scan.scan import Scan
 from krepro.upgrade.known import Consequence, Effect
-from krepro.upgrade.match import Sureness
-from krepro.upgrade.scan import Scan
 
 # Once one value is wrong, these come with it in the same call.
 SPREADING = (

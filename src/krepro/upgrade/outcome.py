@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from krepro.recorded.check import Checked
 from krepro.report import Exit, Report
-from krepro.upgrade.check import Checked
+from krepro.scan.scan import Hit, Scan
 from krepro.upgrade.finding import Finding, findings
 from krepro.upgrade.known import Consequence, Effect, End
-from krepro.upgrade.scan import Hit, Scan
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from packaging.version import Version
 from krepro.hunt.prober import Place, Prober
 from krepro.hunt.symptom import Sighting, Symptom
 from krepro.matrix import Stack
-from krepro.upgrade.check import DEFAULT_TIMEOUT_S, Checker, Run, way_of_recording
-from krepro.upgrade.compare import Noise, compare
-from krepro.upgrade.difference import VALUES
+from krepro.recorded.check import DEFAULT_TIMEOUT_S, Checker, Run, way_of_recording
+from krepro.recorded.compare import Noise, compare
+from krepro.recorded.difference import VALUES
 from krepro.upgrade.known import End
 
 

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from krepro.upgrade.difference import Difference, Kind
-from krepro.upgrade.quantity import ROUNDING, Quantity, quantities
-from krepro.upgrade.recording import Recording
-from krepro.upgrade.structure import structural
+from krepro.recorded.difference import Difference, Kind
+from krepro.recorded.quantity import ROUNDING, Quantity, quantities
+from krepro.recorded.recording import Recording
+from krepro.recorded.structure import structural
 
 # A difference up to here is rounding, unless a type rounds more.
 ROUNDING_OTHERWISE = 2e-5

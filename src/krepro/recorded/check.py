@@ -25,12 +25,12 @@ from krepro.engine import Engine
 from krepro.hunt.prober import Place, Prober
 from krepro.hunt.symptom import Sighting, untestable
 from krepro.hunt.target import Target
+from krepro.recorded import recording
+from krepro.recorded.compare import MARGIN, Noise, arranged, compare
+from krepro.recorded.difference import Difference
+from krepro.recorded.recording import Recording
 from krepro.result import write_atomically
-from krepro.upgrade import recording
-from krepro.upgrade.compare import MARGIN, Noise, arranged, compare
-from krepro.upgrade.difference import Difference
 from krepro.upgrade.known import End
-from krepro.upgrade.recording import Recording
 from krepro.verdict import Verdict
 
 ENDING = "ending.json"

@@ -13,10 +13,10 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from krepro.upgrade import api, facts, values
-from krepro.upgrade.conditions import Asker, means
-from krepro.upgrade.events import Event, Place
-from krepro.upgrade.trigger import (
+from krepro.scan import api, facts, values
+from krepro.scan.conditions import Asker, means
+from krepro.scan.events import Event, Place
+from krepro.scan.trigger import (
     Absent,
     Anything,
     Condition,
@@ -35,7 +35,7 @@ from krepro.upgrade.trigger import (
     Variable,
     Word,
 )
-from krepro.upgrade.values import (
+from krepro.scan.values import (
     Const,
     Either,
     Foreign,
@@ -45,7 +45,7 @@ from krepro.upgrade.values import (
     Unknown,
     Value,
 )
-from krepro.upgrade.values import (
+from krepro.scan.values import (
     Mapping as Dict,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from krepro.upgrade.values import Function, Module, Scope, Value
+from krepro.scan.values import Function, Module, Scope, Value
 
 MISSING = object()
 # The branches that lead to a step: which one, and which of its ways.

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from collections.abc import Sequence as Many
 from typing import TYPE_CHECKING, Any
 
-from krepro.upgrade import api, facts, keras_objects, values
-from krepro.upgrade.events import Arguments
-from krepro.upgrade.values import (
+from krepro.scan import api, facts, keras_objects, values
+from krepro.scan.events import Arguments
+from krepro.scan.values import (
     NONE,
     Const,
     Either,
@@ -31,7 +31,7 @@ from krepro.upgrade.values import (
 )
 
 if TYPE_CHECKING:
-    from krepro.upgrade.expressions import Expressions
+    from krepro.scan.expressions import Expressions
 
 MOST_REPEATED = 64
 ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {

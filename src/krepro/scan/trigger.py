@@ -15,7 +15,7 @@ from functools import cache, cached_property
 from typing import Any, ClassVar
 
 from krepro.repro import Repro, ReproError
-from krepro.upgrade import api
+from krepro.scan import api
 
 SHOWS = (
     *("raises", "warns", "calls", "steps", "names", "loss", "output_losses", "metrics"),

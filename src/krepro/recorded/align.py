@@ -6,8 +6,8 @@ import difflib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
-from krepro.upgrade.difference import Place
-from krepro.upgrade.recording import Call, Recording, Sketch, Step
+from krepro.recorded.difference import Place
+from krepro.recorded.recording import Call, Recording, Sketch, Step
 
 
 def aligned(old: Recording, new: Recording) -> Iterator[tuple[Call | None, Call | None]]:

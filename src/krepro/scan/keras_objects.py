@@ -6,9 +6,9 @@ import ast
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from krepro.upgrade import api, facts, values
-from krepro.upgrade.events import Arguments
-from krepro.upgrade.values import (
+from krepro.scan import api, facts, values
+from krepro.scan.events import Arguments
+from krepro.scan.values import (
     TRUE,
     Const,
     Foreign,
@@ -22,7 +22,7 @@ from krepro.upgrade.values import (
 )
 
 if TYPE_CHECKING:
-    from krepro.upgrade.expressions import Expressions
+    from krepro.scan.expressions import Expressions
 
 SEQUENTIAL = "keras.Sequential"
 CALLBACK = "keras.callbacks.Callback"

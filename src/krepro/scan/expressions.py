@@ -8,9 +8,9 @@ from collections.abc import Sequence as Many
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from krepro.upgrade import api, calls, facts, values
-from krepro.upgrade.events import Arguments, Ending, Enough, Frame, Names
-from krepro.upgrade.values import (
+from krepro.scan import api, calls, facts, values
+from krepro.scan.events import Arguments, Ending, Enough, Frame, Names
+from krepro.scan.values import (
     NONE,
     Const,
     Either,
@@ -27,7 +27,7 @@ from krepro.upgrade.values import (
     UserClass,
     Value,
 )
-from krepro.upgrade.world import World, either
+from krepro.scan.world import World, either
 
 # Calls within calls; beyond this, nothing is followed.
 DEEPEST = 14

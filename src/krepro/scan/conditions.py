@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
-from krepro.upgrade import api, calls, facts, keras_objects, values
-from krepro.upgrade.events import Event
-from krepro.upgrade.trigger import dotted, plain_class
-from krepro.upgrade.values import (
+from krepro.scan import api, calls, facts, keras_objects, values
+from krepro.scan.events import Event
+from krepro.scan.trigger import dotted, plain_class
+from krepro.scan.values import (
     Const,
     Either,
     Name,
@@ -21,7 +21,7 @@ from krepro.upgrade.values import (
     UserClass,
     Value,
 )
-from krepro.upgrade.values import Mapping as Dict
+from krepro.scan.values import Mapping as Dict
 
 
 def means(value: Value, path: str) -> bool | None:

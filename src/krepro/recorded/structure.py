@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from krepro.hunt.symptom import close, shape
-from krepro.upgrade.align import aligned, matched, place_of, step_pairs
-from krepro.upgrade.difference import Difference, Kind, Place
-from krepro.upgrade.recording import Call, Recording, Sketch, Warned
+from krepro.recorded.align import aligned, matched, place_of, step_pairs
+from krepro.recorded.difference import Difference, Kind, Place
+from krepro.recorded.recording import Call, Recording, Sketch, Warned
 
 NO_WARNING = "no warning"
 CHANGING = "weights that change"

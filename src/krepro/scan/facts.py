@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from krepro.upgrade import api
-from krepro.upgrade.values import (
+from krepro.scan import api
+from krepro.scan.values import (
     Const,
     Either,
     Foreign,

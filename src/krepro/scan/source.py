@@ -17,10 +17,10 @@ from collections.abc import Sequence as Many
 from functools import partial
 from typing import Any, ClassVar
 
-from krepro.upgrade import api, calls, facts
-from krepro.upgrade.events import Arguments, Arms, Ending, Enough, Frame, Names
-from krepro.upgrade.expressions import Expressions, foreign_root
-from krepro.upgrade.values import (
+from krepro.scan import api, calls, facts
+from krepro.scan.events import Arguments, Arms, Ending, Enough, Frame, Names
+from krepro.scan.expressions import Expressions, foreign_root
+from krepro.scan.values import (
     NONE,
     Foreign,
     Function,
@@ -34,7 +34,7 @@ from krepro.upgrade.values import (
     UserClass,
     Value,
 )
-from krepro.upgrade.world import is_list
+from krepro.scan.world import is_list
 
 # The steps that a file's own lines may cost, all that nothing calls in it, and each of these.
 MOST_STEPS, MOST_UNCALLED = 60_000, 15_000

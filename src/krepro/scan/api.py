@@ -36,7 +36,7 @@ GONE = {"keras.utils.Sequence": "keras.utils.PyDataset"}
 @cache
 def table() -> dict[str, dict[str, Any]]:
     """Return what was read from Keras' source."""
-    text = files("krepro.upgrade").joinpath("api.json").read_text(encoding="utf-8")
+    text = files("krepro.scan").joinpath("api.json").read_text(encoding="utf-8")
     found: dict[str, dict[str, Any]] = json.loads(text)
     found["aliases"].update(GONE)
     return found

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from krepro.upgrade.align import matched, pairs, place_of, step_pairs
-from krepro.upgrade.difference import Kind, Place
-from krepro.upgrade.recording import Call, Recording, Sketch
-from krepro.upgrade.structure import is_number
+from krepro.recorded.align import matched, pairs, place_of, step_pairs
+from krepro.recorded.difference import Kind, Place
+from krepro.recorded.recording import Call, Recording, Sketch
+from krepro.recorded.structure import is_number
 
 # Types that round more than float32 does, by how much.
 ROUNDING = {"float16": 4e-3, "bfloat16": 3e-2}

@@ -14,13 +14,13 @@ from pathlib import Path
 from krepro.hunt.target import beside, imported
 from krepro.project import SelectionError
 from krepro.repro import Repro
-from krepro.upgrade import program
-from krepro.upgrade.events import Names, Place
-from krepro.upgrade.match import Match, Matcher, Sureness
-from krepro.upgrade.program import File, Library
-from krepro.upgrade.source import Interpreter
-from krepro.upgrade.trigger import Trigger, all_triggers
-from krepro.upgrade.values import Module, Scope
+from krepro.scan import program
+from krepro.scan.events import Names, Place
+from krepro.scan.match import Match, Matcher, Sureness
+from krepro.scan.program import File, Library
+from krepro.scan.source import Interpreter
+from krepro.scan.trigger import Trigger, all_triggers
+from krepro.scan.values import Module, Scope
 
 PROGRAMS = {".py", ".ipynb"}
 SNIPPET_LINES = 6

@@ -13,8 +13,8 @@ from collections.abc import Sequence as Many
 from contextlib import contextmanager
 from typing import Any
 
-from krepro.upgrade import values
-from krepro.upgrade.events import (
+from krepro.scan import values
+from krepro.scan.events import (
     MISSING,
     Arms,
     Ending,
@@ -23,7 +23,7 @@ from krepro.upgrade.events import (
     Names,
     Place,
 )
-from krepro.upgrade.values import (
+from krepro.scan.values import (
     Const,
     Either,
     Foreign,

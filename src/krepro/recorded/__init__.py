@@ -1,0 +1,1 @@
+"""Runs of a script, recorded, and what two of them did differently."""
