@@ -15,7 +15,7 @@
 # [[tool.krepro.trigger]]
 # code = "model.fit(callbacks=has(keras.callbacks.ReduceLROnPlateau(monitor=value, mode=absent | 'auto')))"
 # where = [
-#   '"auc" in value or "precision" in value or "recall" in value or "f1" in value or "iou" in value or "cosine_similarity" in value or "r2_score" in value or "sensitivity" in value or "specificity" in value',
+#   '"auc" in value or "precision" in value or "recall" in value or "f1" in value or "iou" in value or "cosine_similarity" in value or "r2_score" in value or "sensitivity" in value',
 # ]
 # shows = ["optimizer", "loss", "weights"]
 # ///

@@ -16,7 +16,7 @@
 #   "optimizer.learning_rate = schedule",
 #   "model.save() | keras.models.save_model(model=model)",
 # ]
-# where = ["model.optimizer is optimizer"]
+# where = ["compiled(model)", "model.optimizer is optimizer"]
 # shows = ["saved", "warns", "optimizer", "loss", "weights"]
 # ///
 """A model whose optimizer got its schedule by assignment loses the optimizer's state.

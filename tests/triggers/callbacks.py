@@ -52,6 +52,15 @@ CHECKPOINT = 'ModelCheckpoint("best.keras"{})'
 BEST = CHECKPOINT.format(", save_best_only=True")
 SPLIT = ", validation_split=0.2"
 PROFIT = CHECKPOINT.format(', monitor="val_profit"')
+VAL_MAE = CHECKPOINT.format(', monitor="val_mae", mode="min", save_best_only=True')
+GROWING = (
+    *("precision", "recall", "top_5_recall", "mean_iou", "cosine_similarity", "r2_score"),
+    *("sensitivity_at_specificity", "specificity_at_sensitivity"),
+)
+USES = (
+    *("model.fit(x, y)", "model.evaluate(x, y)", "model.predict(x)", "model.get_weights()"),
+    'model.save_weights("last.weights.h5")',
+)
 CUSTOM = (
     HEAD
     + """
@@ -115,6 +124,13 @@ CASES: Cases = {
         (own(SET, hook="on_epoch_begin"), None),
         (lent("on_train_batch_end", SET_LENT), None),
         (own("self.rate = self.model.optimizer.learning_rate"), None),
+        (own(SET, hook="on_batch_end"), "certain"),
+        (
+            own('self.model.load_weights("start.weights.h5")', hook="on_batch_end"),
+            "certain",
+        ),
+        (own('self.model.load_weights("best.weights.h5")', "epoch", "on_epoch_end"), None),
+        (own('model.load_weights("start.weights.h5")'), None),
     ],
     "lambda_callback_rate_is_lost_on_jax": [
         (lent("on_train_batch_end", SET_LENT), "certain"),
@@ -122,6 +138,13 @@ CASES: Cases = {
         (lent("on_epoch_begin", SET_LENT), None),
         (own(SET), None),
         (lent("on_train_batch_end", "print(model.optimizer.learning_rate)"), None),
+        (own("model.optimizer.learning_rate = self.peak", hook="on_batch_end"), "certain"),
+        (
+            own("model.optimizer.learning_rate = self.peak").replace(
+                "callbacks=[Own(1e-3)]", "verbose=2"
+            ),
+            None,
+        ),
     ],
     "lambda_callback_reads_no_weights_on_jax": [
         (
@@ -139,6 +162,15 @@ CASES: Cases = {
             "other = None\n"
             + COMPILED
             + "other = keras.Sequential([keras.Input((8,)), layers.Dense(1)])\nmodel.fit(x, y, callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: print(other.predict(x)))])",
+            None,
+        ),
+        (own('model.save("m.keras")', hook="on_batch_end"), "certain"),
+        (own("print(model.evaluate(x, y))"), "certain"),
+        (lent("on_train_batch_begin", "print(model.predict_on_batch(x[:4]))"), "certain"),
+        (
+            own("print(model.evaluate(x, y))").replace(
+                "callbacks=[Own(1e-3)]", "verbose=2"
+            ),
             None,
         ),
     ],
@@ -163,6 +195,10 @@ CASES: Cases = {
             ),
             None,
         ),
+        (
+            own("print(batch)").replace('metrics=["mae"]', "steps_per_execution=16"),
+            "certain",
+        ),
     ],
     "best_checkpoint_saved_without_monitor": [
         (fit(BEST), "certain"),
@@ -182,6 +218,15 @@ CASES: Cases = {
             None,
         ),
         (fit(CHECKPOINT.format("")), None),
+        (fit(VAL_MAE, SPLIT + ", validation_freq=2"), "certain"),
+        (fit(VAL_MAE, SPLIT), None),
+        (fit(VAL_MAE, ", validation_data=(x, y)"), None),
+        (fit(CHECKPOINT.format(', monitor="val_mae"')), None),
+        (
+            fit(CHECKPOINT.format(', monitor="val_mae"'), SPLIT + ", validation_freq=2"),
+            None,
+        ),
+        (fit(CHECKPOINT.format(""), SPLIT + ", validation_freq=2"), None),
     ],
     "checkpoint_of_each_epoch_rejects_metric": [
         (fit(PROFIT, model=CUSTOM), "certain"),
@@ -201,6 +246,25 @@ CASES: Cases = {
         (fit(CHECKPOINT.format(', monitor="val_loss"'), model=CUSTOM), None),
         (fit(CHECKPOINT.format(""), model=CUSTOM), None),
         (fit(CHECKPOINT.format(', monitor="val_mae"')), None),
+        (fit(PROFIT, model=CUSTOM + 'model.compile("adam", metrics=["mae"])\n'), None),
+        (
+            fit(
+                PROFIT,
+                model=CUSTOM.replace(
+                    'compile("adam"', 'compile("adam", weighted_metrics=["mae"]'
+                ),
+            ),
+            None,
+        ),
+        (fit(CHECKPOINT.format(', monitor="val_loss"'), model=BOTH), None),
+        (fit(CHECKPOINT.format(', monitor="val_price_mae", mode="min"'), model=BOTH), None),
+        (
+            fit(
+                CHECKPOINT.format(', monitor="val_price_mae", save_best_only=True'),
+                model=BOTH,
+            ),
+            None,
+        ),
     ],
     "predict_leaves_ema_weights_in_the_model": [
         (
@@ -231,23 +295,45 @@ predicted = model.predict(x, callbacks=[keras.callbacks.SwapEMAWeights()])
         (fit('ReduceLROnPlateau(monitor="val_loss")'), None),
         (fit("ReduceLROnPlateau(patience=2)"), None),
         (fit('EarlyStopping(monitor="val_auc")'), None),
+        *((fit(f'ReduceLROnPlateau("val_{name}")'), "certain") for name in GROWING),
     ],
     "stopped_fit_loses_weights_on_jax": [
         (stopped("fit(x, y, callbacks=[Prune()])", "on_train_batch_end"), "possible"),
         (stopped("fit(x, y, callbacks=[Prune()])", "on_train_batch_end", ""), None),
         (stopped("fit(x, y, callbacks=[Prune()])", "on_train_end"), None),
         (fit(BEST) + "model.get_weights()", None),
+        *(
+            (
+                stopped("fit(x, y, callbacks=[Prune()])", "on_train_batch_begin", then),
+                "possible",
+            )
+            for then in USES
+        ),
     ],
     "stopped_evaluate_loses_weights_on_jax": [
         (stopped("evaluate(x, y, callbacks=[Prune()])", "on_test_batch_end"), "possible"),
         (stopped("evaluate(x, y, callbacks=[Prune()])", "on_test_batch_end", ""), None),
         (stopped("evaluate(x, y, callbacks=[Prune()])", "on_test_end"), None),
         (stopped("evaluate(x, y)", "on_test_batch_end"), None),
+        *(
+            (
+                stopped("evaluate(x, y, callbacks=[Prune()])", "on_test_batch_begin", then),
+                "possible",
+            )
+            for then in USES
+        ),
     ],
     "stopped_predict_loses_weights_on_jax": [
         (stopped("predict(x, callbacks=[Prune()])", "on_predict_batch_end"), "possible"),
         (stopped("predict(x, callbacks=[Prune()])", "on_predict_batch_end", ""), None),
         (stopped("predict(x, callbacks=[Prune()])", "on_predict_begin"), None),
         (stopped("predict(x)", "on_predict_batch_end"), None),
+        *(
+            (
+                stopped("predict(x, callbacks=[Prune()])", "on_predict_batch_begin", then),
+                "possible",
+            )
+            for then in USES
+        ),
     ],
 }

@@ -73,6 +73,8 @@ CASES: Cases = {
         (TAGGER + "model.fit(x, y)", None),
         (TAGGER.replace("return_sequences=True", "") + WEIGHTED, None),
         (COMPILED + WEIGHTED, None),
+        (TAGGER + "model.train_on_batch(x, y, class_weight={0: 0.1, 1: 2.0})", "possible"),
+        (TAGGER + "model.train_on_batch(x, y)", None),
     ],
     "exhausted_generator_is_replayed": [
         (generated('model.fit(batches("train"), epochs=10)'), "certain"),
@@ -82,6 +84,13 @@ CASES: Cases = {
         (generated('model.fit(batches("train"))'), None),
         (COMPILED + "model.fit([x, x], y, epochs=10)", None),
         (TF_DATA + "model.fit(train, epochs=10)", None),
+        (
+            COMPILED + "def train(data, labels):\n    model.fit(data, labels, epochs=10)",
+            None,
+        ),
+        (COMPILED + f"model.fit({PAIRS})", None),
+        (COMPILED + f"model.fit({PAIRS}, epochs=10, steps_per_epoch=10)", None),
+        (COMPILED + "model.fit([(x, x), (x, x)], y, epochs=10)", None),
     ],
     "first_batch_of_a_generator_is_lost": [
         (
@@ -97,6 +106,18 @@ CASES: Cases = {
         (COMPILED + "model.fit(x, y)", None),
         (TF_DATA + "model.fit(train, epochs=10)", None),
         (HEAD + WINDOWS + COMPILED + "model.fit(Windows(x, y))", None),
+        (COMPILED + f"print(model.evaluate({PAIRS}))", "possible"),
+        (
+            generated(
+                'model.fit(x, y)\nmodel.compile("sgd", "mse")\nmodel.fit(batches("train"), steps_per_epoch=25)'
+            ),
+            "certain",
+        ),
+        (COMPILED + f"model.fit(x, y)\nmodel.fit({PAIRS})", None),
+        (COMPILED + "def train(data, labels):\n    model.fit(data, labels)", None),
+        (COMPILED + "def test(data, labels):\n    model.evaluate(data, labels)", None),
+        (COMPILED + "model.fit([(x, x), (x, x)], y)", None),
+        (COMPILED + "model.evaluate([(x, x), (x, x)], y)", None),
     ],
     "on_epoch_end_before_the_first_epoch": [
         (
@@ -121,6 +142,10 @@ CASES: Cases = {
             + "class Shuffle(keras.callbacks.Callback):\n    def on_epoch_end(self, epoch, logs=None):\n        np.random.shuffle(x)\nmodel.fit(x, y, callbacks=[Shuffle()])",
             None,
         ),
+        (COMPILED + SHUFFLED + "model.evaluate(Windows(x, y))", "certain"),
+        (COMPILED + SHUFFLED + "model.fit(x, y, validation_data=Windows(x, y))", None),
+        (COMPILED + SHUFFLED + "model.predict(Windows(x, y))\nmodel.evaluate(x, y)", None),
+        (COMPILED + "def train(data):\n    model.fit(data, epochs=10)", None),
     ],
     "predict_rejects_generator_of_arrays": [
         (
@@ -131,6 +156,7 @@ CASES: Cases = {
         (COMPILED + "model.predict(x, batch_size=32)", None),
         (TF_DATA + "model.predict(valid, steps=3)", None),
         (COMPILED + "model.predict(np.zeros((8, 8)), steps=1)", None),
+        (COMPILED + "def answers(data):\n    return model.predict(data)", None),
     ],
     "validation_split_rejects_torch_tensors": [
         (tensors("torch.rand(100, 8)"), "certain"),

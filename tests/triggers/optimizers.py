@@ -65,6 +65,9 @@ CASES: Cases = {
         (optimizer("SGD(0.1, clipnorm=1.0)"), None),
         (optimizer("SGD(0.1, clipnorm=None, gradient_accumulation_steps=8)"), None),
         (optimizer("SGD(0.1, clipnorm=1.0, gradient_accumulation_steps=None)"), None),
+        (optimizer("SGD(0.1, clipnorm=1.0, gradient_accumulation_steps=8)"), "certain"),
+        (optimizer("SGD(0.1, clipvalue=1.0)"), None),
+        (optimizer("SGD(0.1, global_clipnorm=1.0)"), None),
     ],
     "accumulation_decays_weights_each_batch": [
         (optimizer("AdamW(3e-4, gradient_accumulation_steps=4)"), "certain"),
@@ -78,6 +81,7 @@ CASES: Cases = {
             optimizer("AdamW(3e-4, weight_decay=0.0, gradient_accumulation_steps=4)"),
             None,
         ),
+        (optimizer("AdamW(3e-4)"), None),
     ],
     "accumulation_ema_moves_idle_weights": [
         (
@@ -162,6 +166,18 @@ CASES: Cases = {
         ),
         (optimizer("LossScaleOptimizer(keras.optimizers.Adam(1e-3))"), None),
         (optimizer("Adam(1e-3, loss_scale_factor=128.0)"), None),
+        (
+            half("keras.optimizers.Adam(loss_scale_factor=128.0)").replace(
+                'loss="mse"', 'loss="mse", auto_scale_loss=False'
+            ),
+            None,
+        ),
+        (
+            half("keras.optimizers.Adam(loss_scale_factor=128.0)").replace(
+                "model = ", FLOAT16.format(policy="float32") + "model = "
+            ),
+            None,
+        ),
     ],
     "layer_name_does_not_stop_weight_decay": [
         (
@@ -222,6 +238,12 @@ model.fit(data, targets)
         (half().replace('loss="mse"', 'loss="mse", auto_scale_loss=False'), None),
         (half().replace(FIT, "\nmodel.evaluate(x, y)\n"), None),
         (optimizer("Adam(1e-3)"), None),
+        (half().replace("model = ", FLOAT16.format(policy="float32") + "model = "), None),
+        (
+            HEAD
+            + 'keras.mixed_precision.set_global_policy(keras.mixed_precision.Policy("float32"))\nmodel = keras.Sequential([layers.Dense(1)])\nmodel.compile("sgd", "mse")\nmodel.train_on_batch(x, y)',
+            None,
+        ),
     ],
     "loss_scale_optimizer_ignores_clipping": [
         (
@@ -239,6 +261,14 @@ model.fit(data, targets)
         (
             optimizer("LossScaleOptimizer(keras.optimizers.Adam(1e-3), initial_scale=256)"),
             None,
+        ),
+        (
+            optimizer("LossScaleOptimizer(keras.optimizers.SGD(), global_clipnorm=1.0)"),
+            "certain",
+        ),
+        (
+            optimizer("LossScaleOptimizer(keras.optimizers.SGD(), weight_decay=0.1)"),
+            "certain",
         ),
     ],
     "no_weight_left_to_decay_crashes_on_torch": [
@@ -260,6 +290,7 @@ model.compile(opt, "sparse_categorical_crossentropy")
         ),
         (TUNED + 'opt.exclude_from_weight_decay(var_names=["bias"])', None),
         (TUNED + 'base.trainable = False\nmodel.compile(opt, "mse")', None),
+        (TUNED + 'opt.exclude_from_weight_decay(var_names=["kernel", "bias"])', "possible"),
     ],
     "schedule_set_later_is_not_saved_with": [
         (
@@ -286,6 +317,16 @@ model.save("model.keras")
         (
             ONE
             + 'other = keras.optimizers.Adam(1e-3)\nother.learning_rate = keras.optimizers.schedules.CosineDecay(1e-3, 1000)\nmodel.compile("adam", "mse")\nmodel.save("model.keras")',
+            None,
+        ),
+        (
+            ONE
+            + 'model.compile("adam", "mse")\nmodel.optimizer.learning_rate = keras.optimizers.schedules.CosineDecay(1e-3, 1000)\nkeras.saving.save_model(model, "model.keras")',
+            "certain",
+        ),
+        (
+            ONE
+            + 'model.compile("adam", "mse")\nmodel.optimizer.learning_rate = keras.optimizers.schedules.CosineDecay(1e-3, 1000)\nother = keras.models.clone_model(model)\nkeras.saving.save_model(other, "model.keras")',
             None,
         ),
     ],

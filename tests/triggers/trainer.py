@@ -49,6 +49,11 @@ CASES: Cases = {
         (COMPILED + BY_HAND.format(first="pass"), None),
         (COMPILED + "model.evaluate(x, y)\nmodel.test_on_batch(x, y)", None),
         (ONE + 'model.compile("adam", "mse")\nmodel.test_on_batch(x, y)', None),
+        (
+            ONE
+            + 'model.compile("adam", "mse", weighted_metrics=["mae"])\nmodel.test_on_batch(x, y)',
+            "certain",
+        ),
     ],
     "fit_with_no_epoch_left_raises": [
         (
@@ -91,6 +96,13 @@ CASES: Cases = {
             + 'model.compile(metrics=["accuracy"])\nmodel.evaluate(x, y)',
             None,
         ),
+        (ONE + 'model.compile(metrics=["accuracy"])\nmodel.test_on_batch(x, y)', "certain"),
+        (
+            OWN_STEP.format(step="compute_loss")
+            + 'model.compile(metrics=["accuracy"])\nmodel.evaluate(x, y)',
+            None,
+        ),
+        (ONE + 'model.compile("adam")\nmodel.evaluate(x, y)', None),
     ],
     "small_last_batch_counts_as_a_full_one": [
         (COMPILED + "model.fit(x, y, batch_size=64, epochs=5)", "possible"),
@@ -101,5 +113,6 @@ CASES: Cases = {
             OWN_STEP.format(step="train_step") + 'model.compile("adam")\nmodel.fit(x, y)',
             None,
         ),
+        (COMPILED + "model.evaluate(x, y, batch_size=1)", None),
     ],
 }
