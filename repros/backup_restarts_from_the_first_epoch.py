@@ -14,7 +14,7 @@
 # [[tool.krepro.trigger]]
 # code = "model.fit(callbacks=has(keras.callbacks.BackupAndRestore))"
 # where = ['perhaps("an earlier run broke off")']
-# shows = ["steps", "loss", "weights"]
+# shows = ["steps"]
 # ///
 """A training resumed by `BackupAndRestore` does all its epochs again.
 

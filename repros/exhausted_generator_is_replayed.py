@@ -15,12 +15,12 @@
 # [[tool.krepro.trigger]]
 # code = "model.fit(x=data, y=absent | None, epochs=not 1, steps_per_epoch=absent | None)"
 # where = ["isinstance(data, types.GeneratorType)"]
-# shows = ["steps", "loss", "weights", "warns"]
+# shows = ["steps", "warns"]
 #
 # [[tool.krepro.trigger]]
 # code = "model.fit(x=(data := [[_, _] | [_, _, _], ...]), y=absent | None, epochs=not 1, steps_per_epoch=absent | None)"
 # where = ["isinstance(data[0], tuple)"]
-# shows = ["steps", "loss", "weights", "warns"]
+# shows = ["steps", "warns"]
 # ///
 """Later epochs train on the first two batches of a generator that has ended.
 

@@ -14,7 +14,7 @@
 # [[tool.krepro.trigger]]
 # code = ["model.fit(callbacks=has(keras.callbacks.BackupAndRestore))", "model.fit()"]
 # where = ['perhaps("the first fit went on with a run that broke off")']
-# shows = ["steps", "loss", "weights"]
+# shows = ["steps"]
 # ///
 """Once `BackupAndRestore` has resumed a training, later `fit` calls train too little.
 

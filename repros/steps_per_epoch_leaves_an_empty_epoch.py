@@ -18,7 +18,7 @@
 #   "not isinstance(data, types.GeneratorType)",
 #   'perhaps("the data end where an epoch does")',
 # ]
-# shows = ["steps", "loss", "weights", "warns"]
+# shows = ["steps", "warns"]
 # ///
 """Each time the data run out, an epoch of `fit` trains on nothing and logs a loss of 0.
 
