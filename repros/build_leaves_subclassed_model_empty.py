@@ -22,7 +22,7 @@
 #   "not model.predict()",
 #   "model.load_weights() | model.save_weights()",
 # ]
-# where = ["overrides(model, 'call')", "not overrides(model, 'build')"]
+# where = ["overrides(model, 'call')"]
 # shows = ["raises", "weights", "saved"]
 # ///
 """`model.build(shape)`, then `load_weights`: nothing is loaded, and no error comes.

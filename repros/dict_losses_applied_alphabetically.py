@@ -17,7 +17,6 @@
 # [[tool.krepro.trigger]]
 # code = "model.compile(loss=(loss := {}))"
 # where = [
-#   "len(model.outputs) > 1",
 #   "not isinstance(model.output, dict)",
 #   "sorted(model.output_names) != model.output_names",
 #   "any(x != flat(loss)[0] for x in flat(loss))",
@@ -27,7 +26,6 @@
 # [[tool.krepro.trigger]]
 # code = "model.compile(loss={}, loss_weights=(value := {}))"
 # where = [
-#   "len(model.outputs) > 1",
 #   "not isinstance(model.output, dict)",
 #   "sorted(model.output_names) != model.output_names",
 #   "any(x != flat(value)[0] for x in flat(value))",

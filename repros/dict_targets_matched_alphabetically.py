@@ -17,7 +17,6 @@
 # [[tool.krepro.trigger]]
 # code = "runs(model, y={})"
 # where = [
-#   "len(model.outputs) > 1",
 #   "not isinstance(model.output, dict)",
 #   "sorted(model.output_names) != model.output_names",
 # ]

@@ -18,11 +18,7 @@
 #   "layer_shared(inputs=tensor_again)",
 #   "runs(model)",
 # ]
-# where = [
-#   "tensor is not tensor_again",
-#   "layer is layer_shared or layer in layer_shared",
-#   "layer in model",
-# ]
+# where = ["layer is layer_shared or layer in layer_shared", "layer in model"]
 # shows = ["loss", "weights"]
 #
 # [[tool.krepro.trigger]]
@@ -32,7 +28,7 @@
 #   "runs(model)",
 #   "layer.add_loss()",
 # ]
-# where = ["tensor is not tensor_again", "layer in model", 'during("call")']
+# where = ["layer in model"]
 # shows = ["loss", "weights"]
 # ///
 """A shared layer that calls `add_loss` counts only once on JAX, and twice elsewhere.

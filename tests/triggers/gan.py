@@ -193,6 +193,42 @@ combined.compile("adam", "binary_crossentropy")
             + 'encoder.compile("adam", "mse")\nencoder.fit(x, y)\nencoder.evaluate(x, y)',
             None,
         ),
+        (NESTED + RAN.format("evaluate", "fit"), None),
+        *(
+            (
+                NESTED
+                + RAN.format(first, f"{between}(x, y)\nencoder.{first}").replace(
+                    "encoder.compile(x, y)", 'encoder.compile("adam", "mse")'
+                ),
+                None,
+            )
+            for first, between in (
+                ("fit", "compile"),
+                ("fit", "evaluate"),
+                ("fit", "train_on_batch"),
+                ("fit", "test_on_batch"),
+                ("evaluate", "compile"),
+                ("evaluate", "train_on_batch"),
+                ("evaluate", "test_on_batch"),
+            )
+        ),
+        *(
+            (
+                NESTED
+                + RAN.format(way, way).replace(
+                    "outer.", "keras.Sequential([layers.Dense(1)])."
+                ),
+                None,
+            )
+            for way in ("fit", "evaluate")
+        ),
+        (
+            NESTED
+            + RAN.format("fit", "evaluate").replace(
+                "fit(x, y", "fit(x, y, validation_data=(x, y)"
+            ),
+            "certain",
+        ),
     ],
     "outer_model_reports_inner_loss": [
         (NESTED + ENCODER.format(more="") + "outer.fit(x, x)", "certain"),
@@ -203,6 +239,23 @@ combined.compile("adam", "binary_crossentropy")
         ),
         (NESTED + 'outer.compile("adam", "mse")\nouter.fit(x, x)', None),
         (NESTED + ENCODER.format(more="") + "encoder.fit(x, y)", None),
+        (NESTED + 'encoder.compile("adam", "mse")\nouter.fit(x, x)', None),
+        (
+            NESTED
+            + ENCODER.format(more="")
+            + "keras.Sequential([layers.Dense(1)]).fit(x, y)",
+            None,
+        ),
+        (
+            NESTED
+            + 'outer.compile("adam", "mse")\nother = keras.Sequential([layers.Dense(1)])\nother.compile("adam", "mse", metrics=["mae"])\nouter.fit(x, x)',
+            None,
+        ),
+        (
+            NESTED
+            + 'other = keras.Sequential([layers.Dense(1)])\nother.compile("adam", "mse", metrics=["mae"])\nouter.compile("adam", "mse")\nouter.fit(x, x)',
+            None,
+        ),
     ],
     "inner_metrics_break_outer_training": [
         (NESTED + ENCODER.format(more=', metrics=["mae"]') + "outer.fit(x, x)", "certain"),
@@ -211,6 +264,43 @@ combined.compile("adam", "binary_crossentropy")
         (
             NESTED
             + 'encoder.compile("adam", "mse", metrics=["mae"])\nencoder.fit(x, y)\nouter.compile("adam", "mse")\nouter.fit(x, x)',
+            None,
+        ),
+        (
+            NESTED
+            + 'outer.compile("adam", "mse")\nencoder.compile("adam", "mse", metrics=["mae"])\nouter.fit(x, x)',
+            "certain",
+        ),
+        (
+            NESTED
+            + 'outer.compile("adam", "mse")\nencoder.compile("adam", "mse", metrics=["mae"])\nencoder.fit(x, y)\nouter.fit(x, x)',
+            None,
+        ),
+        (
+            NESTED
+            + ENCODER.format(more=', metrics=["mae"]')
+            + "encoder.fit(x, y)\nouter.fit(x, x)",
+            None,
+        ),
+        (
+            NESTED
+            + 'outer.compile("adam", "mse")\nencoder.compile("adam", "mse")\nouter.fit(x, x)',
+            None,
+        ),
+        (
+            NESTED
+            + ENCODER.format(more=', metrics=["mae"]')
+            + 'other = keras.Sequential([layers.Dense(1)])\nother.compile("adam", "mse")\nother.fit(x, y)',
+            None,
+        ),
+        (
+            NESTED
+            + 'outer.compile("adam", "mse")\nother = keras.Sequential([layers.Dense(1)])\nother.compile("adam", "mse", metrics=["mae"])\nouter.fit(x, x)',
+            None,
+        ),
+        (
+            NESTED
+            + 'other = keras.Sequential([layers.Dense(1)])\nother.compile("adam", "mse", metrics=["mae"])\nouter.compile("adam", "mse")\nouter.fit(x, x)',
             None,
         ),
     ],

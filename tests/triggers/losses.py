@@ -87,6 +87,7 @@ CASES: Cases = {
         ),
         (SPARSE.format(penalty="kernel_regularizer", more="") + FIT_ONE, None),
         (ONE + 'model.compile("adam", "mse")' + FIT_ONE, None),
+        (HEAD + 'layer = layers.SimpleRNN(8, activity_regularizer="l2")', None),
     ],
     "simple_rnn_ignores_activity_regularizer": [
         (
@@ -130,6 +131,21 @@ CASES: Cases = {
             + FIT_ONE,
             None,
         ),
+        (
+            SPARSE.format(penalty="bias_constraint", more=", trainable=False") + FIT_ONE,
+            None,
+        ),
+        (
+            SPARSE.format(penalty="kernel_regularizer", more="")
+            + "model.layers[0].trainable = False\nother = keras.Sequential([layers.Dense(1)])\nother.fit(x, y)",
+            None,
+        ),
+        (
+            SPARSE.format(penalty="kernel_regularizer", more="")
+            + "model.trainable = False\nmodel.trainable = False"
+            + FIT_ONE,
+            "certain",
+        ),
     ],
     "ignore_class_with_label_column_raises": [
         (
@@ -151,6 +167,21 @@ CASES: Cases = {
         (
             SPARSE.format(penalty="kernel_constraint", more="") + FIT_ONE,
             None,
+        ),
+        (SPARSE.format(penalty="bias_regularizer", more="") + FIT_ONE, "certain"),
+        (
+            HEAD
+            + 'model = keras.Sequential([layers.Embedding(9, 4, embeddings_regularizer="l2"), layers.LSTM(1)])'
+            + FIT_ONE,
+            "certain",
+        ),
+        *(
+            (
+                SPARSE.format(penalty=penalty, more="")
+                + 'table = layers.Embedding(9, 4, embeddings_regularizer="l2")\nother = keras.Sequential([layers.Dense(1)])\nother.fit(x, y)',
+                None,
+            )
+            for penalty in ("kernel_regularizer", "bias_regularizer")
         ),
     ],
     "repeated_layer_loss_counted_once_on_jax": [
@@ -177,6 +208,34 @@ CASES: Cases = {
             SIAMESE.format(shared=ADDS.format(adds=""), first="tower", second="tower"),
             None,
         ),
+        (
+            SIAMESE.format(shared=PENALIZED, first="tower", second="tower").replace(
+                "model.fit([x, x], y)", "keras.Sequential([layers.Dense(1)]).fit(x, y)"
+            ),
+            None,
+        ),
+        (
+            SIAMESE.format(
+                shared=ADDS.format(adds="self.add_loss(1.0)"), first="tower", second="tower"
+            ).replace(
+                "model.fit([x, x], y)", "keras.Sequential([layers.Dense(1)]).fit(x, y)"
+            ),
+            None,
+        ),
+        (
+            SIAMESE.format(shared=PENALIZED, first="other", second="other").replace(
+                "(both)", "(tower(both))"
+            ),
+            None,
+        ),
+        (
+            SIAMESE.format(
+                shared=ADDS.format(adds="self.add_loss(1.0)"),
+                first="tower",
+                second="layers.Dense(4)",
+            ),
+            None,
+        ),
     ],
     "sample_weights_of_sequences_raise": PER_SAMPLE,
     "sample_weights_weigh_time_steps": PER_SAMPLE,
@@ -201,6 +260,19 @@ CASES: Cases = {
             'import re, keras\nre.compile("x")\nclass Job:\n    def compile(self, loss): pass\nJob().compile(loss={"a": 1, "b": 2})',
             None,
         ),
+        *(
+            (
+                start
+                + f'model.compile("adam", {{"price": "mse", "area": "mse"}}, {weights})',
+                None,
+            )
+            for start, weights in (
+                (TWO, '{"price": 2.0, "area": 2.0}'),
+                (IN_ORDER, '{"price": 9.0, "area": 1.0}'),
+                (AS_DICT, '{"price": 9.0, "area": 1.0}'),
+            )
+        ),
+        (TWO + 'model.compile("adam", ["mse", "mse"], {"price": 9.0, "area": 1.0})', None),
     ],
     "dict_losses_alphabetical_shape_crash": [
         (TWO + BY_NAME + FIT, "possible"),
@@ -215,6 +287,7 @@ CASES: Cases = {
         ),
         (TWO + IN_A_LIST + FIT, None),
         (IN_ORDER + IN_A_LIST + DICT_TARGETS, None),
+        (AS_DICT + 'model.compile("adam", "mse")' + DICT_TARGETS, None),
     ],
     "dict_loss_for_some_outputs_rejected": [
         (TWO + 'model.compile("adam", loss={"price": "mse"})', "certain"),
@@ -295,6 +368,7 @@ model.fit(x, y)
         (TWO + IN_A_LIST + FIT, None),
         (TWO + 'model.compile("adam", ["mse", "mae"], loss_weights=None)' + FIT, None),
         (TWO + 'model.compile("adam", ["mse", "mae"], loss_weights=[1, 1.0])' + FIT, None),
+        (ONE + 'model.compile("adam", "mse", loss_weights=[10.0])' + FIT, None),
     ],
     "loss_weights_of_a_single_output_rejected": [
         (ONE + 'model.compile("adam", "mse", loss_weights=[2.0])', "certain"),
@@ -319,6 +393,7 @@ model.fit(x, y)
         (TWO + 'model.compile("adam", loss=[None, "mse"])' + FIT, "certain"),
         (TWO + 'model.compile("adam", loss=["mse", None])' + FIT, None),
         (TWO + IN_A_LIST + FIT, None),
+        (ONE + 'model.compile("adam", [None, "mse"])\nmodel.fit(x, y)', None),
     ],
     "misspelled_loss_weight_is_applied": [
         (

@@ -64,6 +64,28 @@ both = layers.Concatenate()([x, x])
 model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(both)))
 """
 )
+OTHER = """
+other = keras.Sequential([keras.Input((8,)), layers.Dense(1)])
+other.compile("adam", "mse", metrics=["mae"])
+other.fit(x, y, epochs=3)
+"""
+# Nobody knows what an operation does to a mask; here nothing makes one.
+NO_MASK = (
+    tagger(
+        "x = keras.ops.tanh(layers.LSTM(32, return_sequences=True)(x))\nx = layers.Dense(9)(x)",
+        zero=False,
+    )
+    + FIT
+)
+UNMASKED_FIRST = (
+    HEAD
+    + """
+series = keras.Input((50, 3))
+x = layers.Masking(-1.0)(series)
+both = {}
+model = keras.Model(series, layers.Dense(1)(layers.LSTM(8)(both)))
+"""
+)
 
 CASES: Cases = {
     "batchnorm_counts_masked_steps": [
@@ -72,12 +94,67 @@ CASES: Cases = {
         (tagger(NORM_LAST) + FIT, None),
         (tagger(NORM, zero=False) + FIT, None),
         (SERIES.format(features=3, norm="LayerNormalization"), None),
+        (tagger(NORM) + OTHER, None),
+        (
+            SERIES.format(features=1, norm="BatchNormalization")
+            .replace("Masking", "Dense")
+            .replace("mask_value=-1.0", "units=4"),
+            None,
+        ),
+        (
+            SERIES.format(features=1, norm="BatchNormalization").replace(
+                "model.fit(x, y, epochs=10)", OTHER
+            ),
+            None,
+        ),
+        (
+            tagger(
+                "numbers = keras.Input((None, 32))\nx = layers.Add()([x, layers.BatchNormalization()(numbers)])\n"
+                + STEPS
+            ).replace("Model(words", "Model([words, numbers]")
+            + FIT,
+            None,
+        ),
+        (
+            "from keras.layers import BatchNormalization, Dense\nfrom keras import Sequential\n"
+            "plain = Sequential([Dense(8), BatchNormalization()])\n" + tagger(STEPS) + FIT,
+            None,
+        ),
+        (HEAD + "encoded = layers.LSTM(8)(x, mask=x > 0)", None),
     ],
     "batchnorm_mask_of_one_feature_raises": [
         (SERIES.format(features=1, norm="BatchNormalization"), "possible"),
         (SERIES.format(features=1, norm="LayerNormalization"), None),
         (tagger(NORM_LAST) + FIT, None),
         (tagger(NORM) + "model.predict(x)", None),
+        (tagger(NORM) + OTHER, None),
+        (
+            SERIES.format(features=1, norm="BatchNormalization")
+            .replace("Masking", "Dense")
+            .replace("mask_value=-1.0", "units=4"),
+            None,
+        ),
+        (
+            SERIES.format(features=1, norm="BatchNormalization").replace(
+                "model.fit(x, y, epochs=10)", OTHER
+            ),
+            None,
+        ),
+        (tagger(NORM) + FIT, "possible"),
+        (
+            tagger(
+                "numbers = keras.Input((None, 32))\nx = layers.Add()([x, layers.BatchNormalization()(numbers)])\n"
+                + STEPS
+            ).replace("Model(words", "Model([words, numbers]")
+            + FIT,
+            None,
+        ),
+        (
+            "from keras.layers import BatchNormalization, Dense\nfrom keras import Sequential\n"
+            "plain = Sequential([Dense(8), BatchNormalization()])\n" + tagger(STEPS) + FIT,
+            None,
+        ),
+        (HEAD + "encoded = layers.LSTM(8)(x, mask=x > 0)", None),
     ],
     "concatenate_of_masked_inputs_raises": [
         (tagger(merged("layers.Concatenate()([forward, backward])")), "certain"),
@@ -91,6 +168,14 @@ CASES: Cases = {
             None,
         ),
         (BLOCKS, None),
+        (UNMASKED_FIRST.format("layers.concatenate([x, x])"), "certain"),
+        (UNMASKED_FIRST.format("layers.concatenate([series, series])"), None),
+        (NO_MASK + "merged = layers.concatenate([x, x])", None),
+        (UNMASKED_FIRST.format("layers.Concatenate()([series, series])"), None),
+        (
+            tagger("x = keras.ops.tanh(x)\nx = layers.Concatenate()([x, x])", zero=False),
+            None,
+        ),
     ],
     "merge_layers_drop_masks": [
         (tagger(merged("layers.Add()([forward, backward])")), "certain"),
@@ -104,6 +189,11 @@ CASES: Cases = {
             None,
         ),
         (BLOCKS, None),
+        (UNMASKED_FIRST.format("layers.add([x, x])"), "certain"),
+        (UNMASKED_FIRST.format("layers.add([series, series])"), None),
+        (NO_MASK + "merged = layers.add([x, x])", None),
+        (UNMASKED_FIRST.format("layers.Add()([series, series])"), None),
+        (tagger("x = keras.ops.tanh(x)\nx = layers.Add()([x, x])", zero=False), None),
     ],
     "jitted_loss_ignores_mask_on_jax": [
         (tagger(STEPS) + FIT, "certain"),
@@ -111,6 +201,7 @@ CASES: Cases = {
         (tagger(LAST) + FIT, None),
         (tagger(STEPS, "run_eagerly=True") + FIT, None),
         (tagger(STEPS, zero=False) + FIT, None),
+        (NO_MASK, None),
     ],
     "training_metrics_count_padding_on_jax": [
         (tagger(STEPS) + FIT, "certain"),
@@ -118,6 +209,8 @@ CASES: Cases = {
         (tagger(STEPS, "") + FIT, None),
         (tagger(LAST) + FIT, None),
         (tagger(STEPS) + "model.evaluate(x, y)", None),
+        (NO_MASK, None),
+        (tagger(STEPS) + WEIGHTED, None),
     ],
     "weighted_metrics_ignore_masks": [
         (tagger(STEPS) + FIT, "certain"),
@@ -128,6 +221,7 @@ CASES: Cases = {
         (tagger(STEPS) + WEIGHTED, None),
         (tagger(LAST) + FIT, None),
         (tagger(STEPS, "") + FIT, None),
+        (NO_MASK, None),
     ],
     "weight_column_with_mask_raises_on_torch": [
         (tagger(STEPS) + WEIGHTED, "possible"),
@@ -145,6 +239,22 @@ loss = loss_fn(y, masked, sample_weight=np.load("weights.npy"))
         (
             HEAD
             + 'loss_fn = keras.losses.MeanSquaredError()\nprint(loss_fn(y, x, sample_weight=np.load("w.npy")))',
+            None,
+        ),
+        (NO_MASK + WEIGHTED, None),
+        (
+            SERIES.format(features=3, norm="LayerNormalization")
+            + "model.evaluate(x, y, sample_weight=np.ones((9, 1)))",
+            "possible",
+        ),
+        (
+            tagger(STEPS)
+            + "accuracy = keras.metrics.Accuracy()\naccuracy(y, x, sample_weight=np.ones(9))",
+            None,
+        ),
+        (
+            tagger(STEPS)
+            + "loss_fn = keras.losses.MeanSquaredError()\nprint(loss_fn(y, model(x)))",
             None,
         ),
     ],

@@ -43,6 +43,15 @@ model.compile("adam", "mse")
 model.fit(x, y)
 """
 )
+GATED = """
+class Net(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.gate = Gate()
+    def call(self, inputs):
+        return self.gate(inputs)
+
+"""
 UPDATE = "self.open.update_state(gate)"
 HALF = (
     HEAD
@@ -81,6 +90,18 @@ CASES: Cases = {
             + FIT,
             None,
         ),
+        (
+            HEAD
+            + "def count(metric):\n    metric.update_state(y, x, sample_weight=[1, 0])",
+            None,
+        ),
+        (
+            CLASSIFIER
+            + 'model.compile("adam", "mse", weighted_metrics=["accuracy"])\n'
+            + WEIGHTED,
+            None,
+        ),
+        (BY_HAND.format(made="Accuracy()", given="y, x, [1, 0]"), "possible"),
     ],
     "binary_accuracy_threshold_of_logits": [
         (
@@ -109,11 +130,37 @@ CASES: Cases = {
             + "seen = keras.metrics.Mean()\nfor batch in x:\n    seen.update_state(model.train_on_batch(batch, y))",
             None,
         ),
+        (
+            WATCHING.format(base="layers.Layer", update="pass")
+            + "loss = keras.metrics.Mean()\nfor batch in x:\n    loss.update_state(model.test_on_batch(batch, y))",
+            None,
+        ),
+        (
+            WATCHING.format(base="layers.Layer", update=UPDATE)
+            .replace(
+                "keras.Sequential([keras.Input((8,)), Gate(), layers.Dense(1)])", "Net()"
+            )
+            .replace("model =", GATED + "model ="),
+            "possible",
+        ),
     ],
     "nested_model_own_metric_is_dropped": [
         (WATCHING.format(base="Model", update=UPDATE), "certain"),
         (WATCHING.format(base="layers.Layer", update=UPDATE), None),
         (WATCHING.format(base="Model", update="pass"), None),
+        (
+            WATCHING.format(base="Model", update="pass")
+            + "loss = keras.metrics.Mean()\nfor batch in x:\n    loss.update_state(model.test_on_batch(batch, y))",
+            None,
+        ),
+        (
+            WATCHING.format(base="Model", update=UPDATE)
+            .replace(
+                "keras.Sequential([keras.Input((8,)), Gate(), layers.Dense(1)])", "Net()"
+            )
+            .replace("model =", GATED + "model ="),
+            "possible",
+        ),
     ],
     "log_cosh_metric_of_integers": [
         (
@@ -134,6 +181,7 @@ CASES: Cases = {
             + FIT,
             None,
         ),
+        (BY_HAND.format(made="LogCoshError()", given="y_true=[0], y_pred=[1]"), "certain"),
     ],
     "mean_iou_label_out_of_range": [
         (
@@ -180,6 +228,22 @@ CASES: Cases = {
             + WEIGHTED,
             None,
         ),
+        (
+            BY_HAND.format(made="MeanIoU(num_classes=2)", given="y, x, [0.5, 0.5]"),
+            "certain",
+        ),
+        (
+            ONE
+            + 'model.compile("adam", "mse", weighted_metrics=[keras.metrics.MeanIoU(num_classes=21, dtype="float32")])\n'
+            + WEIGHTED,
+            None,
+        ),
+        (
+            ONE
+            + 'model.compile("adam", "mse", weighted_metrics=[keras.metrics.MeanIoU(num_classes=21)])'
+            + FIT,
+            None,
+        ),
     ],
     "mean_of_negative_weights": [
         (
@@ -210,6 +274,22 @@ CASES: Cases = {
             + 'model.compile("adam", "mse", metrics={"head_price": ["mae"], "rent": ["mse"]})',
             None,
         ),
+        (OTHER_NAMES + BY_KEY.replace("metrics=", "weighted_metrics="), "certain"),
+        (
+            HEAD
+            + """
+class Net(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = layers.Dense(1), layers.Dense(1)
+    def call(self, inputs):
+        return {"price": self.first(inputs), "area": self.second(inputs)}
+model = Net()
+"""
+            + BY_KEY,
+            None,
+        ),
+        (TWO + BY_KEY.replace("price", "prize"), None),
     ],
     "metrics_computed_in_float16": [
         (HALF.format(policy="mixed_float16", last="", metric="mae"), "certain"),
@@ -246,6 +326,16 @@ CASES: Cases = {
             + 'model.compile("adam", "mse", metrics=["mse"])\nloss, mse = model.evaluate(x, y)',
             None,
         ),
+        (
+            TWO
+            + 'model.compile("adam", "mse", metrics=["mse", "mae"])\nmodel.evaluate(x, [prices, areas])',
+            None,
+        ),
+        (
+            ONE
+            + 'model.compile("adam", "mse", metrics=[keras.metrics.Recall()])\nloss, recall = model.evaluate(x, y)',
+            None,
+        ),
     ],
     "sensitivity_metric_fails_in_fit": [
         (
@@ -275,6 +365,15 @@ CASES: Cases = {
         (
             BY_HAND.format(made="SensitivityAtSpecificity(0.9)", given="y, x"),
             None,
+        ),
+        *(
+            (
+                CLASSIFIER
+                + f'model.compile("adam", "binary_crossentropy", weighted_metrics=[keras.metrics.PrecisionAtRecall(0.8)]{more})'
+                + FIT,
+                expected,
+            )
+            for more, expected in (("", "certain"), (", run_eagerly=True", None))
         ),
     ],
     "sparse_crossentropy_metric_of_lists": [

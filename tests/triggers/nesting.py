@@ -51,6 +51,16 @@ model.fit(x, y)
 model.predict(x)
 """
 )
+# A step of one's own may well pass the argument, and it is obeyed.
+STEPPED = """
+class Gan(keras.Model):
+    def train_step(self, data):
+        images, labels = data
+        features = self.layers[1](images, training=False)
+        sure = base(images, training=False) + base(images, training=True)
+        return {"loss": self.compute_loss(y=labels, y_pred=sure + features)}
+
+"""
 REGULARIZE = """
 def regularized(layer):
     config = layer.get_config()
@@ -103,6 +113,7 @@ CASES: Cases = {
         (TWICE_NESTED + REGULARIZE.format(model="encoder", more=", recursive=True"), None),
         (TWICE_NESTED + REGULARIZE.format(model="model", more=""), None),
         (TWICE_NESTED + "copy = keras.models.clone_model(model)", None),
+        (TWICE_NESTED + "copy = keras.models.clone_model(model, recursive=True)", None),
     ],
     "clone_model_rejects_input_tensors": [
         (
@@ -168,6 +179,32 @@ model.compile("adam", "mse")
             None,
         ),
         (SUBCLASSED, None),
+        (
+            BASE.format(norm=NORM, training=", training=False")
+            + "other = keras.Sequential([layers.Dense(1)])\nother.fit(x, y)",
+            None,
+        ),
+        (
+            BASE.format(norm=NORM, training="")
+            .replace("keras.Model(inputs", "Gan(inputs")
+            .replace("image = keras.Input", STEPPED + "image = keras.Input")
+            + "model.fit(x, y)\nmodel.fit(x, y)\nmodel.predict(x)",
+            None,
+        ),
+        (
+            DROPOUT.format(training=", training=True").replace(
+                "model.predict", "keras.Sequential([layers.Dense(1)]).predict"
+            ),
+            None,
+        ),
+        (SUBCLASSED.replace("training=False", "training=True"), None),
+        (BASE.format(norm=NORM, training=", training=False") + "print(model(x))", None),
+        (
+            DROPOUT.format(training=", training=True").replace(
+                "model.predict(x)", "model(x, training=True)"
+            ),
+            None,
+        ),
     ],
     "tuple_of_outputs_reloads_as_list": [
         (outputs("(mean, spread)", COPIED), "certain"),

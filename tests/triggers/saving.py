@@ -75,6 +75,8 @@ model = keras.models.load_model("{path}"{more})
 {compiled}
 model.fit(x, y, epochs=5)
 """
+OTHER = "\nother = keras.Sequential([keras.Input((8,)), layers.Dense(1)])\n"
+LOAD = '\nmodel.load_weights("net.weights.h5")\n'
 
 CASES: Cases = {
     "activity_regularizer_lost_on_reload": [
@@ -91,6 +93,15 @@ CASES: Cases = {
         (
             SPARSE.format(penalty="activity_regularizer")
             + 'model.save_weights("s.weights.h5")',
+            None,
+        ),
+        (
+            SPARSE.format(penalty="activity_regularizer") + OTHER + 'other.save("o.keras")',
+            None,
+        ),
+        (
+            SPARSE.format(penalty="kernel_regularizer")
+            + "config = model.layers[0].get_config()",
             None,
         ),
     ],
@@ -112,6 +123,38 @@ CASES: Cases = {
             TEXTS.format(recurrent="layers.LSTM(32)", more="") + 'model.save("m.keras")',
             None,
         ),
+        (TEXTS.format(recurrent=BOTH_WAYS, more="") + 'model.save("m.h5")', None),
+        (TEXTS.format(recurrent=BOTH_WAYS, more="") + 'model.save("m.hdf5")', None),
+        (
+            TEXTS.format(recurrent=BOTH_WAYS, more="") + OTHER + 'other.save("m.keras")',
+            None,
+        ),
+        *(
+            (
+                TEXTS.format(
+                    recurrent=BOTH_WAYS,
+                    more=f", callbacks=[keras.callbacks.ModelCheckpoint({given})]",
+                ),
+                None,
+            )
+            for given in (
+                '"best.h5"',
+                '"best.hdf5"',
+                '"best.weights.h5", save_weights_only=True',
+                '"best", save_weights_only=True',
+            )
+        ),
+        (
+            TEXTS.format(recurrent=BOTH_WAYS, more="")
+            + OTHER
+            + 'saver = keras.callbacks.ModelCheckpoint("best.keras")\nother.fit(x, y, callbacks=[saver])',
+            None,
+        ),
+        (
+            TEXTS.format(recurrent=BOTH_WAYS, more="")
+            + 'saver = keras.callbacks.ModelCheckpoint("best.keras")\nmodel.fit(x, y)',
+            None,
+        ),
     ],
     "build_leaves_subclassed_model_empty": [
         (NET + 'model.build((None, 8))\nmodel.load_weights("net.weights.h5")', "certain"),
@@ -131,12 +174,40 @@ CASES: Cases = {
             + 'model = keras.Sequential([layers.Dense(1)])\nmodel.build((None, 8))\nmodel.load_weights("net.weights.h5")',
             None,
         ),
+        (NET + LOAD, None),
+        (NET + "model(x[:1])\nmodel.build((None, 8))" + LOAD, None),
+        (
+            NET
+            + 'model.compile("adam", "mse")\nmodel.fit(x, y)\nmodel.build((None, 8))'
+            + LOAD,
+            None,
+        ),
+        (
+            NET
+            + 'model.build((None, 8))\nmodel.compile("adam", "mse")\nmodel.fit(x, y)'
+            + LOAD,
+            None,
+        ),
+        (NET + "model.build((None, 8))\nmodel.predict(x)" + LOAD, None),
+        (NET + 'model.build((None, 8))\nmodel.save_weights("net.weights.h5")', "certain"),
+        (
+            NET.replace(
+                "    def call",
+                "    def build(self, shape):\n        self.hidden.build(shape)\n        self.dense.build((None, 16))\n    def call",
+            )
+            + "model.build((None, 8))"
+            + LOAD,
+            None,
+        ),
     ],
     "frozen_inner_model_thaws_on_reload": [
         (BASE + 'model.save("classifier.keras")', "certain"),
         (BASE + 'base.trainable = True\nmodel.save("classifier.keras")', None),
         (BASE + 'model.save_weights("classifier.weights.h5")', None),
         (ONE + 'model.layers[0].trainable = False\nmodel.save("m.keras")', None),
+        (BASE + OTHER + 'other.save("o.keras")', None),
+        (BASE + 'base.trainable = False\nmodel.save("classifier.keras")', "certain"),
+        (BASE + 'keras.models.save_model(model, "classifier.keras")', "certain"),
     ],
     "h5_model_cannot_resume_training": [
         (
@@ -160,6 +231,12 @@ CASES: Cases = {
             None,
         ),
         (HEAD + 'model = keras.models.load_model("model.h5")\nmodel.predict(x)', None),
+        (HEAD + RESUMED.format(path="model.h5", more=", compile=False", compiled=""), None),
+        (
+            COMPILED
+            + 'model.save("model.h5")\nsame = keras.models.load_model("model.h5")\nmodel.fit(x, y)',
+            None,
+        ),
     ],
     "h5_reload_renames_metrics": [
         (COMPILED + 'model.save("model.h5")', "certain"),
@@ -174,6 +251,7 @@ CASES: Cases = {
             + 'model.compile("adam", "mse", metrics=[keras.metrics.MeanAbsoluteError("mae")])\nmodel.save("model.h5")',
             None,
         ),
+        (COMPILED + 'keras.models.save_model(model, "model.h5")', "certain"),
     ],
     "h5_weights_by_name_rejected": [
         (ONE + 'model.load_weights("pretrained.h5", by_name=True)', "certain"),
@@ -184,6 +262,8 @@ CASES: Cases = {
         ),
         (ONE + 'model.load_weights("pretrained.weights.h5")', None),
         (ONE + 'model.load_weights("pretrained.h5", by_name=False)', None),
+        (ONE + 'model.load_weights("pretrained.weights.h5", by_name=True)', None),
+        (ONE + 'model.load_weights("pretrained.ckpt", by_name=True)', None),
     ],
     "identity_gain_lost_in_config": [
         (
@@ -194,6 +274,22 @@ CASES: Cases = {
         (IDENTITY.format(gain="") + "copy = keras.models.clone_model(model)", None),
         (IDENTITY.format(gain="gain=1.0") + "copy = keras.models.clone_model(model)", None),
         (IDENTITY.format(gain=0.5) + "model.predict(x)", None),
+        (
+            IDENTITY.format(gain=0.5).replace("recurrent_init", "kernel_init")
+            + 'model.save("m.keras")',
+            "certain",
+        ),
+        (
+            IDENTITY.format(gain=0.5) + OTHER + "copy = keras.models.clone_model(other)",
+            None,
+        ),
+        (
+            IDENTITY.format(gain=0.5).replace("recurrent_init", "kernel_init")
+            + OTHER
+            + "copy = keras.models.clone_model(other)",
+            None,
+        ),
+        (IDENTITY.format(gain="") + "config = model.layers[0].get_config()", None),
     ],
     "load_weights_sets_learning_rate": [
         (COMPILED + FINE_TUNED.format(saved="one", loaded="one"), "possible"),
@@ -218,6 +314,29 @@ model.fit(x, y, epochs=10)
             COMPILED
             + 'model.save_weights("a.weights.h5")\nmodel.load_weights("a.weights.h5")\nmodel.compile(keras.optimizers.Adam(1e-5), "mse")\nmodel.fit(x, y)',
             None,
+        ),
+        *(
+            (
+                COMPILED
+                + f"""
+best = keras.callbacks.ModelCheckpoint({given})
+model.fit(x, y, epochs=10, callbacks=[{callback}])
+{between}
+model.load_weights("best.weights.h5")
+model.fit(x, y, epochs=10)
+""",
+                None,
+            )
+            for given, callback, between in (
+                ('"best.weights.h5", save_weights_only=True', "best", ""),
+                ('"best.weights.h5", save_weights_only=True', "", 'model.compile("sgd")'),
+                (
+                    '"last.weights.h5", save_weights_only=True',
+                    "best",
+                    'model.compile("sgd")',
+                ),
+                ('"best.weights.h5"', "best", 'model.compile("sgd")'),
+            )
         ),
     ],
 }
