@@ -16,7 +16,7 @@
 #
 # [[tool.krepro.trigger]]
 # code = "keras.Optimizer(gradient_accumulation_steps=not None, clipnorm=not None) | keras.Optimizer(gradient_accumulation_steps=not None, clipvalue=not None) | keras.Optimizer(gradient_accumulation_steps=not None, global_clipnorm=not None)"
-# shows = ["loss", "weights"]
+# shows = ["loss", "weights", "optimizer"]
 # ///
 """With gradient accumulation each batch's gradient is clipped before the mean is taken.
 

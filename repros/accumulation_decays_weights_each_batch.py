@@ -16,11 +16,11 @@
 #
 # [[tool.krepro.trigger]]
 # code = "keras.Optimizer(gradient_accumulation_steps=not None, weight_decay=not (None | 0))"
-# shows = ["trains", "loss", "weights"]
+# shows = ["trains", "loss", "weights", "optimizer"]
 #
 # [[tool.krepro.trigger]]
 # code = "keras.optimizers.AdamW(gradient_accumulation_steps=not None, weight_decay=absent)"
-# shows = ["trains", "loss", "weights"]
+# shows = ["trains", "loss", "weights", "optimizer"]
 # ///
 """With gradient accumulation the weights decay in every batch, not in every update.
 

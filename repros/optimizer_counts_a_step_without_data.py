@@ -9,7 +9,7 @@
 # issues = []
 # fixed = 20396
 # docs = ["https://keras.io/api/models/model_training_apis/", "https://keras.io/api/optimizers/"]
-# related = ["steps_per_epoch_leaves_an_empty_epoch"]
+# related = ["steps_per_epoch_leaves_an_empty_epoch", "steps_per_execution_drops_the_rest"]
 # affected = {tensorflow = "<3.7.0", jax = [], torch = []}
 # keras2 = "unaffected"
 #
