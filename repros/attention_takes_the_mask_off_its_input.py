@@ -54,7 +54,9 @@ def assert_attends_to_the_word(blocks, mask_by_hand=False):
     x = queries = keras.Input((1, 1))
     embedding = keras.layers.Embedding(2, 1, mask_zero=True)
     encoded = embedding(words)
-    mask = {"attention_mask": keras.ops.not_equal(words, 0)[:, None]} if mask_by_hand else {}
+    mask = (
+        {"attention_mask": keras.ops.not_equal(words, 0)[:, None]} if mask_by_hand else {}
+    )
     for _ in range(blocks):
         attention = keras.layers.MultiHeadAttention(
             1, 1, use_bias=False, kernel_initializer="ones"
