@@ -15,7 +15,7 @@
 # [[tool.krepro.trigger]]
 # code = ["data = keras.utils.PyDataset()", "model.fit(x=data) | model.evaluate(x=data)"]
 # where = ['overrides(data, "on_epoch_end")']
-# shows = ["loss", "metrics", "weights"]
+# shows = ["loss", "weights"]
 # ///
 """`fit` and `evaluate` call a dataset's `on_epoch_end` once before they start.
 

@@ -18,7 +18,7 @@
 #   "not isinstance(value, types.GeneratorType)",
 #   'perhaps("there are more batches to validate on")',
 # ]
-# shows = ["loss", "metrics", "steps"]
+# shows = ["loss", "steps"]
 # ///
 """With `validation_steps`, each epoch is validated on other samples than the last one.
 
