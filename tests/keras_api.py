@@ -57,6 +57,9 @@ def api(overlay: Path) -> dict[str, Any]:
             "bases": sorted({*public_bases(node, classes, known)}),
             "parameters": constructor(node, classes),
         }
+        called = call_parameters(node, classes)
+        if called:
+            entry["call"] = called
         if names[0] in WITH_METHODS:
             entry["methods"] = dict(sorted(methods(node, classes, known).items()))
         table["classes"][names[0]] = entry
@@ -135,6 +138,18 @@ def constructor(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> list[st
         for part in each.body:
             if isinstance(part, ast.FunctionDef) and part.name == "__init__":
                 return parameters(part)[1:]
+    return []
+
+
+def call_parameters(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> list[str]:
+    """Return what a layer can be called with after its inputs, in order."""
+    line = list(ancestry(node, classes))
+    if "Layer" not in {each.name for each in line}:
+        return []
+    for each in line:
+        for part in each.body:
+            if isinstance(part, ast.FunctionDef) and part.name == "call":
+                return [n for n in parameters(part)[2:] if not n.startswith("*")]
     return []
 
 

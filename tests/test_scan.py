@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -380,18 +379,6 @@ def test_the_program_is_not_run(tmp_path: Path) -> None:
     )
     look(path)
     assert not (tmp_path / "made").exists()
-
-
-def test_two_hundred_files_are_quick(tmp_path: Path) -> None:
-    """A bound that a slower machine keeps too; benchmarks.md has what it takes."""
-    scripts = [p.read_text() for p in sorted((ROOT / "tests/scripts").glob("*.py"))]
-    for number in range(200):
-        several = [scripts[(number * 3 + each) % len(scripts)] for each in range(3)]
-        wrote(tmp_path / f"script_{number}.py", "\n".join(several))
-    start = time.process_time()
-    scanned = look(tmp_path)
-    assert len(scanned.hits) > 200
-    assert time.process_time() - start < 10
 
 
 VARIANTS = {

@@ -153,6 +153,9 @@ def test_the_check_names_what_changes_and_nothing_else(
     )
     said = [(f.first.kind.value, f.first.subject, f.first.place) for f in found.weighty]
     assert bool(said) == bool(case.weighty), said
-    assert {c.repro.id for f in found.weighty for c in f.causes} == case.causes
+    # A finding may name several entries of which any explains it; a true one is among them.
+    causes = [{c.repro.id for c in f.causes} for f in found.weighty if f.causes]
+    assert all(named & case.causes for named in causes), causes
+    assert case.causes <= set().union(*causes)
     assert any(f.new for f in found.weighty) == any(not d["cause"] for d in case.weighty)
     assert (found.exit is Exit.FINDINGS) == bool(case.weighty)

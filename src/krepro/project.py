@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from _pytest.mark.expression import Expression
 from packaging.version import Version
 
 from krepro import release
@@ -179,6 +178,9 @@ def narrowed(repros: Sequence[Repro], keyword: str = "", mark: str = "") -> list
 
 
 def _matches(expression: str, names: Sequence[str], *, part: bool) -> bool:
+    # Only here: pytest takes longer to import than most commands to answer.
+    from _pytest.mark.expression import Expression  # noqa: PLC0415
+
     try:
         compiled = Expression.compile(expression)
     except Exception as error:  # noqa: BLE001  Its type differs between releases of pytest.

@@ -37,6 +37,32 @@ print(keras.Model(words, attended).predict(x))
 )
 
 
+def decoder(
+    attention: str = "layers.MultiHeadAttention(2, 8)(x, encoded)",
+    blocks: str = "range(2)",
+    zero: bool = True,
+) -> str:
+    """A decoder of some blocks that attend to one encoded, padded text."""
+    return (
+        HEAD
+        + f"""
+words = keras.Input((20,), dtype="int32")
+x = keras.Input((5, 16))
+encoded = layers.Embedding(100, 16, mask_zero={zero})(words)
+queries = x
+for _ in {blocks}:
+    attended = {attention}
+    x = layers.LayerNormalization()(layers.add([x, attended]))
+model = keras.Model([words, queries], layers.Dense(1)(x))
+model.compile("adam", "mse")
+model.fit([words_in, queries_in], y, epochs=2)
+"""
+    )
+
+
+BY_HAND = "layers.MultiHeadAttention(2, 8)(x, encoded, attention_mask=mask)"
+
+
 def tickets(names: tuple[str, str], inputs: str, feed: str) -> str:
     """A model of two inputs with these names, fed somehow."""
     first, second = names
@@ -154,6 +180,17 @@ CASES: Cases = {
         (attention("embedded", MEAN), None),
         (attention("embedded", MEAN, ", dropout=0.0"), None),
         (attention("embedded", MEAN, ", dropout=0.1", zero=False), None),
+    ],
+    "attention_takes_the_mask_off_its_input": [
+        (decoder(), "certain"),
+        (
+            decoder("layers.MultiHeadAttention(2, 8)(x, value=encoded, key=encoded)"),
+            "certain",
+        ),
+        (decoder(zero=False), None),
+        (decoder(BY_HAND), None),
+        (decoder(blocks="range(1)"), None),
+        (decoder("layers.Dense(16)(x)"), None),
     ],
     "padding_trains_query_and_key": [
         (attention("embedded", MEAN), "possible"),

@@ -107,6 +107,16 @@ def parameters(path: str) -> list[str]:
 
 
 @cache
+def call_parameters(path: str) -> tuple[str, ...]:
+    """Return the names of what a layer is called with, in order; the first is ``inputs``."""
+    for each in ancestors(path):
+        found = table()["classes"].get(each, {}).get("call")
+        if found is not None:
+            return ("inputs", *found)
+    return ("inputs",)
+
+
+@cache
 def method_parameters(path: str, name: str) -> tuple[str, ...] | None:
     """Return the names of what a method of a class takes; None where there is no such method."""
     for each in ancestors(path):

@@ -314,7 +314,8 @@ def call_layer(run: Expressions, layer: Object, given: Arguments, node: ast.AST)
         if layer.cls:
             run.tell("call", "__call__", node, layer, bound((), given), open_=given.open)
         return Foreign("keras.tensor") if layer.cls else Unknown()
-    arguments = bound(("inputs",), given)
+    names = ("inputs",) if layer.user is not None else api.call_parameters(layer.cls)
+    arguments = bound(names, given)
     run.tell("call", "__call__", node, layer, arguments, open_=given.open)
     mark_built(run, layer)
     inputs = [v for a in given.all for v in values.leaves(a)]

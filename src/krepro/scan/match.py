@@ -105,10 +105,15 @@ class Matcher:
         # One for each step that several triggers end with.
         self.steps: dict[str, Step] = {}
         self.found: dict[tuple[Trigger, Place], Match] = {}
+        # The patterns that must be seen, each as the names any of which is one of its steps.
+        self.needs: dict[Trigger, list[frozenset[Key]]] = {}
         for trigger in triggers:
             for key in dict.fromkeys(k for p in trigger.code for k in keys_of_pattern(p)):
                 self.needing[key].append(trigger)
                 self.wanted.add(key)
+            self.needs[trigger] = [
+                frozenset(keys_of_pattern(p)) for p in trigger.code if not p.negated
+            ]
         self.forget()
 
     def forget(self) -> None:
@@ -145,12 +150,11 @@ class Matcher:
 
     def get_ready(self, key: Key) -> None:
         """Take up the triggers whose steps were all seen, now that this one was."""
+        seen = self.events.keys()
         for trigger in self.needing[key]:
-            seen = all(
-                pattern.negated or any(k in self.events for k in keys_of_pattern(pattern))
-                for pattern in trigger.code
-            )
-            for last in trigger.code[-1].steps if seen else ():
+            if any(seen.isdisjoint(names) for names in self.needs[trigger]):
+                continue
+            for last in trigger.code[-1].steps:
                 step = self.steps.setdefault(last.text, last)
                 self.ready[last.kind, last.name].setdefault(step, {})[trigger] = None
 
@@ -329,15 +333,12 @@ def bind(variable: Variable, value: Value, way: Way) -> Iterator[Way]:
             for found in bind(variable, option, way):
                 yield found.doubted()
         return
-    doubt = False
-    if variable.kind is not None:
-        of_kind = facts.kind_is(value, variable.kind)
-        if of_kind is False:
-            return
-        doubt = of_kind is None
     bound = way.binding(variable.name, value)
-    if bound is not None:
-        yield bound.doubted() if doubt else bound
+    if bound is None:
+        return
+    of_kind = True if variable.kind is None else facts.kind_is(value, variable.kind)
+    if of_kind is not False:
+        yield bound.doubted() if of_kind is None else bound
 
 
 def match_value(pattern: ValuePattern, value: Value | None, way: Way) -> Iterator[Way]:
