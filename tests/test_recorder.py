@@ -567,6 +567,28 @@ def test_without_steps_nothing_ends_early(everything: Recorded) -> None:
     assert not everything.recording.stopped_early
 
 
+# --- optimizers in optimizers -----------------------------------------------------------------
+MIXED = """
+import json
+import keras, numpy as np
+
+keras.mixed_precision.set_global_policy("mixed_float16")
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, dtype="float32")])
+model.compile("sgd", "mse")
+before = model.get_weights()
+model.fit(np.ones((8, 3)), np.ones((8, 1)), batch_size=4, verbose=0)
+print(json.dumps([type(model.optimizer).__name__, bool(np.any(before[0] != model.get_weights()[0]))]))
+"""
+
+
+@pytest.mark.parametrize("nudge", [0.0, 1e-6])
+def test_an_optimizer_that_wraps_another_is_left_to_work(lab: Lab, nudge: float) -> None:
+    """LossScaleOptimizer hands the variables to the inner one by name, on TensorFlow."""
+    found = lab.run(MIXED, stack=TENSORFLOW, nudge=nudge)
+    assert found.said == ["LossScaleOptimizer", True]
+    assert found.only("fit").counts["train"] == 2
+
+
 # --- the same initial weights -----------------------------------------------------------------
 
 # Models of all kinds: built at once, lazily, by hand; with layers that are shared, or many.
