@@ -1,0 +1,1 @@
+"""Programs that nobody wrote: made, run in cells, and held to what Keras' documentation promises."""
