@@ -109,13 +109,17 @@ class Data(msgspec.Struct, frozen=True):
     ``leaves`` of the model's outputs does, or None. ``feed`` is "arrays", "dataset" (``tf.data``),
     "sequence" (a ``keras.utils.PyDataset``) or "generator"; all but the first are batched.
     ``sample_weight`` is None or a structure like ``y``'s with leaves 1 (weights) or None.
-    ``class_weight`` maps classes to weights.
+    ``class_weight`` maps classes to weights. ``targets`` says of each output position what its
+    targets are (by default "numbers"): "numbers" of the output's shape, "binary" (0 and 1, of the
+    output's shape), "classes" (whole numbers below the output's last dimension, of shape
+    (samples, 1)) or "one_hot".
     """
 
     samples: int
     start: int = 0
     x: str = "array"
     y: Structure = 0
+    targets: tuple[str, ...] = ()
     feed: str = "arrays"
     sample_weight: Structure = None
     class_weight: tuple[tuple[int, float], ...] = ()
