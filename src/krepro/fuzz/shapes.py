@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 
 from krepro.fuzz.program import Model, Program, leaves
 
 Shape = tuple[int, ...]
 
 
-@cache
 def node_shapes(program: Program, number: int) -> tuple[tuple[Shape, ...], ...]:
     """Return for each node of a model the shapes of what it gives, without the batch.
 
@@ -40,14 +38,12 @@ def node_shapes(program: Program, number: int) -> tuple[tuple[Shape, ...], ...]:
     return tuple(found)
 
 
-@cache
 def output_shapes(program: Program, number: int) -> tuple[Shape, ...]:
     """Return the shapes of a model's outputs, in the order of their leaves."""
     shapes = node_shapes(program, number)
     return tuple(shapes[leaf][0] for leaf in leaves(program.models[number].outputs))
 
 
-@cache
 def word_counts(model: Model) -> dict[int, int]:
     """Return for each input of whole numbers below which number its numbers are."""
     ends: dict[int, int] = {}
