@@ -1,0 +1,599 @@
+"""Programs drawn by hypothesis, a few features of Keras at a time.
+
+A program takes up a few features and is plain otherwise: programs that use everything at once hide
+what goes wrong in one feature behind what goes wrong in another. Alternatives are listed the plain
+one first, since hypothesis shrinks towards it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from krepro.fuzz.program import (
+    Callback,
+    Clone,
+    Compile,
+    Data,
+    DictOf,
+    Evaluate,
+    Fit,
+    ListOf,
+    Model,
+    Named,
+    Node,
+    OnBatch,
+    Optimizer,
+    Predict,
+    Program,
+    ResetMetrics,
+    SaveLoad,
+    SetTrainable,
+    SetWeights,
+    Step,
+    Structure,
+    TupleOf,
+    layer_nodes,
+    leaves,
+)
+from krepro.fuzz.shapes import output_shapes
+
+FEATURES = (
+    "outputs",
+    "loss forms",
+    "loss weights",
+    "metrics",
+    "weighted metrics",
+    "sample weights",
+    "class weights",
+    "partial batches",
+    "validation",
+    "trainable",
+    "nesting",
+    "inner training",
+    "recompiling",
+    "optimizers",
+    "clipping",
+    "weight decay",
+    "averaging",
+    "accumulation",
+    "schedules",
+    "regularizers",
+    "sharing",
+    "inputs",
+    "sequential",
+    "subclassing",
+    "normalization",
+    "embedding",
+    "feeds",
+    "batch methods",
+    "evaluation",
+    "prediction",
+    "saving",
+    "cloning",
+    "callbacks",
+    "labels",
+    "eagerness",
+    "steps per execution",
+)
+# Names of outputs and inputs, by model; any order of them may be drawn.
+HEADS = (("apple", "berry", "cherry"), ("dahlia", "elder", "fern"))
+INPUTS = (("east", "west"), ("north", "south"))
+ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid")
+LOSSES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
+SHORT = {"mean_squared_error": "mse", "mean_absolute_error": "mae"}
+METRICS = ("mean_absolute_error", "mean_squared_error")
+# What is lost on targets of a kind, and what is measured of it.
+LABEL_LOSSES = {
+    "binary": "binary_crossentropy",
+    "classes": "sparse_categorical_crossentropy",
+    "one_hot": "categorical_crossentropy",
+}
+LABEL_METRICS = {
+    "binary": "binary_accuracy",
+    "classes": "sparse_categorical_accuracy",
+    "one_hot": "categorical_accuracy",
+}
+LABEL_ACTIVATIONS = {"binary": "sigmoid", "classes": "softmax", "one_hot": "softmax"}
+
+Draw = Any
+
+
+@dataclass
+class Maker:
+    """Draws a program; ``features`` are those that it takes up."""
+
+    draw: Draw
+    features: frozenset[str]
+    models: list[Model] = field(default_factory=list)
+    kinds: list[tuple[str, ...]] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    compiled: dict[int, Compile] = field(default_factory=dict)
+
+    def uses(self, *features: str) -> bool:
+        """Whether one of some features is taken up."""
+        return any(feature in self.features for feature in features)
+
+    def one(self, options: Sequence[Any]) -> Any:
+        """Draw one of some options, the plain one first."""
+        return options[0] if len(options) == 1 else self.draw(st.sampled_from(options))
+
+    def number(self, least: int, most: int) -> int:
+        """Draw a whole number."""
+        return int(self.draw(st.integers(least, most)))
+
+    def maybe(self, *features: str) -> bool:
+        """Draw whether to do what a feature is about."""
+        return self.uses(*features) and bool(self.draw(st.booleans()))
+
+    # --- models ---------------------------------------------------------------------------
+
+    def make(self) -> Program:
+        """Draw a program."""
+        inner = self.uses("nesting", "inner training")
+        self.model(single=inner)
+        if inner:
+            self.model(inner=0)
+        self.take_steps()
+        return Program(tuple(self.models), tuple(self.steps))
+
+    def model(self, *, single: bool = False, inner: int | None = None) -> None:
+        """Draw a model; ``single``: of one output; ``inner``: that calls an earlier model."""
+        number = len(self.models)
+        count = 1 if single or not self.uses("outputs") else self.number(1, 3)
+        form = "functional"
+        if count == 1 and self.uses("sequential") and not self.uses("inputs", "sharing"):
+            form = "sequential"
+        if self.uses("subclassing") and not self.uses("saving", "cloning"):
+            form = self.one(("functional", "subclass"))
+        nodes = self.inputs(number, form)
+        last = self.body(nodes, number, inner)
+        inputs = [each for each, node in enumerate(nodes) if node.op == "input"]
+        heads = self.heads(nodes, number, last, count)
+        structure: Structure = heads[0]
+        if count > 1:
+            structure = self.output_structure(nodes, heads)
+        taken: Structure = inputs[0]
+        if len(inputs) > 1:
+            taken = ListOf(tuple(inputs))
+            if self.maybe("inputs"):
+                taken = DictOf(tuple(nodes[each].name for each in inputs), tuple(inputs))
+        name = (
+            ("inner", "outer")[number]
+            if self.uses("nesting", "inner training")
+            else "model"
+        )
+        self.models.append(
+            Model(form, name, tuple(nodes), taken, structure, start=self.number(0, 3))
+        )
+
+    def inputs(self, number: int, form: str) -> list[Node]:
+        """Draw the inputs of a model."""
+        if self.uses("embedding") and number == 0:
+            shape, dtype = [2], "int32"
+        else:
+            shape, dtype = [self.number(1, 3)], "float32"
+        names = list(INPUTS[number])
+        count = 1
+        if self.uses("inputs") and form != "sequential" and dtype == "float32":
+            count = self.number(1, 2)
+            names = self.draw(st.permutations(names))
+        return [
+            Node("input", names[each], (), {"shape": shape, "dtype": dtype})
+            for each in range(count)
+        ]
+
+    def body(self, nodes: list[Node], number: int, inner: int | None) -> int:
+        """Draw what comes between the inputs and the outputs; return its last node."""
+        place = f"_{number}" if number else ""
+        last = len(nodes) - 1
+        if last == 1:
+            joined = self.one(("concatenate", "add"))
+            nodes.append(Node(joined, f"joined{place}", (0, 1)))
+            last = 2
+        if self.uses("embedding") and number == 0:
+            sizes = {"input_dim": 3, "output_dim": self.number(1, 2)}
+            nodes.append(Node("embedding", "words", (last,), sizes))
+            last = self.add(nodes, Node("flatten", "flat", (len(nodes) - 1,)))
+        args: dict[str, Any] = {}
+        if inner is not None:
+            last = self.calling(nodes, number, last, inner)
+        elif self.maybe(
+            "regularizers", "sharing", "normalization", "trainable", "optimizers"
+        ):
+            args = {"units": self.number(1, 2), "activation": self.one(ACTIVATIONS)}
+            if self.maybe("regularizers"):
+                args["kernel_l2"] = 0.25
+            last = self.add(nodes, Node("dense", f"hidden{place}", (last,), args))
+        if self.maybe("normalization"):
+            normal = Node(
+                "batch_normalization", f"normal{place}", (last,), {"momentum": 0.5}
+            )
+            last = self.add(nodes, normal)
+        if self.maybe("normalization", "sharing"):
+            op = self.one(("activation", "dropout", "reshape"))
+            args = {"activation": "tanh"} if op == "activation" else {}
+            if op == "reshape":
+                args = {"target_shape": [shape_of(nodes, last, self.models)]}
+            if op == "dropout":
+                args = {"rate": 0.0}
+            last = self.add(nodes, Node(op, f"middle{place}", (last,), args))
+        return last
+
+    def calling(self, nodes: list[Node], number: int, last: int, inner: int) -> int:
+        """Draw how an earlier model is called; return the node that does so."""
+        taken = [node for node in self.models[inner].nodes if node.op == "input"]
+        if taken[0].args["dtype"] != "float32" or len(taken) > 1:
+            # It takes what only an input can give: this model has the same inputs.
+            nodes[:] = [
+                replace(node, name=name)
+                for node, name in zip(taken, INPUTS[number], strict=False)
+            ]
+            given = tuple(range(len(nodes)))
+        else:
+            args = {"units": taken[0].args["shape"][0], "activation": self.one(ACTIVATIONS)}
+            name = f"before_{number}"
+            given = (self.add(nodes, Node("dense", name, (last,), args)),)
+        return self.add(nodes, Node("model", "inner", given, {"model": inner}))
+
+    @staticmethod
+    def add(nodes: list[Node], node: Node) -> int:
+        """Put a node at the end; return its number."""
+        nodes.append(node)
+        return len(nodes) - 1
+
+    def heads(self, nodes: list[Node], number: int, last: int, count: int) -> list[int]:
+        """Draw the outputs: what their targets are, and the layers that make them."""
+        names = HEADS[number][:count]
+        if count > 1:
+            names = tuple(self.draw(st.permutations(names)))
+        found: list[int] = []
+        kinds: list[str] = []
+        for each, name in enumerate(names):
+            kind = "numbers"
+            if self.uses("labels", "class weights"):
+                options = ("numbers", "binary", "classes", "one_hot")
+                kind = self.one(options if self.uses("labels") else ("binary", "classes"))
+            least = 2 if kind in ("classes", "one_hot") else 1
+            args: dict[str, Any] = {"units": self.number(least, 2)}
+            if kind != "numbers":
+                args["activation"] = LABEL_ACTIVATIONS[kind]
+            if self.maybe("regularizers"):
+                args["kernel_l2"] = 0.5
+            node = Node("dense", name, (last,), args)
+            same = [n for n in found if nodes[n].args == args and nodes[n].op == "dense"]
+            if same and each == count - 1 and self.maybe("sharing"):
+                # One layer makes two outputs, of two tensors.
+                before = self.add(
+                    nodes, Node("activation", f"{name}_of", (last,), {"activation": "tanh"})
+                )
+                node = Node("dense", name, (before,), shares=same[0])
+            found.append(self.add(nodes, node))
+            kinds.append(kind)
+        self.kinds.append(tuple(kinds))
+        return found
+
+    def output_structure(self, nodes: list[Node], heads: list[int]) -> Structure:
+        """Draw the structure of several outputs."""
+        shared = any(nodes[each].shares >= 0 for each in heads)
+        form = self.one(
+            ("list", "tuple", "nested") if shared else ("list", "dict", "tuple")
+        )
+        if form == "dict":
+            return DictOf(tuple(nodes[each].name for each in heads), tuple(heads))
+        return TupleOf(tuple(heads)) if form == "tuple" else ListOf(tuple(heads))
+
+    # --- compile --------------------------------------------------------------------------
+
+    def compile(self, model: int) -> Compile:
+        """Draw how a model is compiled."""
+        structure = self.models[model].outputs
+        kinds = self.kinds[model]
+        count = len(kinds)
+        names = self.output_names(model)
+        losses = [self.loss(kind) for kind in kinds]
+        loss: Structure = losses[0]
+        if count > 1:
+            form = self.one(("list", "dict", "one")) if self.uses("loss forms") else "list"
+            if isinstance(structure, DictOf):
+                form = "dict"
+            if form == "one" and len(set(kinds)) > 1:
+                form = "list"
+            loss = self.by_output(form, names, losses)
+        args: dict[str, Any] = {"loss": loss}
+        if count > 1 and self.maybe("loss weights"):
+            weights: list[Structure] = [self.one((0.5, 2.0, 0.25)) for _ in losses]
+            form = "dict" if isinstance(loss, DictOf) else self.one(("list", "dict"))
+            args["loss_weights"] = self.by_output(form, names, weights)
+        for word in ("metrics", "weighted_metrics"):
+            if self.uses(word.replace("_", " ")):
+                args[word] = self.metrics(structure, kinds, names)
+        if self.uses("eagerness"):
+            args["run_eagerly"] = self.one((False, True))
+        if self.uses("steps per execution"):
+            args["steps_per_execution"] = self.one((1, 2))
+        return Compile(model, self.optimizer(), **args)
+
+    def output_names(self, model: int) -> list[str]:
+        """Return the names by which the outputs of a model are known."""
+        found = self.models[model]
+        nodes = [found.nodes[leaf] for leaf in leaves(found.outputs)]
+        return [
+            found.nodes[node.shares].name if node.shares >= 0 else node.name
+            for node in nodes
+        ]
+
+    def by_output(
+        self, form: str, names: Sequence[str], values: Sequence[Structure]
+    ) -> Structure:
+        """Return values by output: as a list, or as a dictionary in any order."""
+        if form == "dict" and len(set(names)) == len(names):
+            order = self.draw(st.permutations(range(len(names))))
+            return DictOf(
+                tuple(names[each] for each in order), tuple(values[each] for each in order)
+            )
+        return values[0] if form == "one" else ListOf(tuple(values))
+
+    def loss(self, kind: str) -> Named:
+        """Draw a loss for targets of a kind."""
+        options = LOSSES if self.uses("loss forms") else LOSSES[:2]
+        name = LABEL_LOSSES[kind] if kind != "numbers" else self.one(options)
+        form = "string"
+        if self.uses("loss forms"):
+            form = self.one(("string", "object", "function"))
+        return Named(SHORT.get(name, name) if form == "string" else name, form)
+
+    def metrics(
+        self, structure: Structure, kinds: Sequence[str], names: Sequence[str]
+    ) -> Structure:
+        """Draw the metrics of a model."""
+
+        def one(kind: str) -> Named:
+            options = METRICS if kind == "numbers" else (LABEL_METRICS[kind],)
+            name = self.one(options)
+            form = self.one(("string", "object"))
+            return Named(SHORT.get(name, name) if form == "string" else name, form)
+
+        if len(kinds) == 1:
+            return ListOf((one(kinds[0]),))
+        if isinstance(structure, DictOf) or self.one((False, True)):
+            chosen = [each for each in range(len(names)) if self.one((True, False))]
+            if chosen and len(set(names)) == len(names):
+                order = self.draw(st.permutations(chosen))
+                return DictOf(
+                    tuple(names[each] for each in order),
+                    tuple(ListOf((one(kinds[each]),)) for each in order),
+                )
+        if isinstance(structure, DictOf):
+            return DictOf(tuple(names), tuple(ListOf((one(kind),)) for kind in kinds))
+        return ListOf(tuple(ListOf((one(kind),)) for kind in kinds))
+
+    def optimizer(self) -> Optimizer:
+        """Draw an optimizer."""
+        name = self.one(("sgd", "adam")) if self.uses("optimizers") else "sgd"
+        args: dict[str, Any] = {"learning_rate": 0.25}
+        if name == "adam":
+            args["epsilon"] = 0.125
+        elif self.maybe("optimizers"):
+            args["momentum"] = 0.5
+            if self.one((False, True)):
+                args["nesterov"] = True
+        if self.uses("schedules"):
+            args["learning_rate"] = self.one(
+                (
+                    Named(
+                        "PiecewiseConstantDecay",
+                        "object",
+                        {"boundaries": [1, 2], "values": [0.5, 0.25, 0.125]},
+                    ),
+                    Named(
+                        "ExponentialDecay",
+                        "object",
+                        {"initial_learning_rate": 0.5, "decay_steps": 2, "decay_rate": 0.5},
+                    ),
+                )
+            )
+        if self.uses("clipping"):
+            args[self.one(("clipnorm", "clipvalue", "global_clipnorm"))] = 0.125
+        if self.uses("weight decay"):
+            args["weight_decay"] = 0.25
+        if self.uses("averaging"):
+            args |= {"use_ema": True, "ema_momentum": 0.5}
+            if self.one((False, True)):
+                args["ema_overwrite_frequency"] = 2
+        if self.uses("accumulation"):
+            args["gradient_accumulation_steps"] = 2
+        return Optimizer(name, args)
+
+    # --- data -----------------------------------------------------------------------------
+
+    def data(
+        self, model: int, samples: int, *, feed: bool = True, train: bool = False
+    ) -> Data:
+        """Draw what a step is given."""
+        kinds = self.kinds[model]
+        structure = self.models[model].outputs
+        names = self.output_names(model)
+        positions: list[Structure] = list(range(len(kinds)))
+        y: Structure = 0
+        if len(kinds) > 1:
+            if isinstance(structure, DictOf):
+                y = self.by_output("dict", names, positions)
+            else:
+                y = (
+                    type(structure)(tuple(positions))
+                    if not isinstance(structure, int | float | Named | None)
+                    else 0
+                )
+        inputs = self.models[model].inputs
+        x = "array"
+        if isinstance(inputs, DictOf):
+            x = "dict"
+        elif isinstance(inputs, ListOf):
+            x = self.one(("list", "dict")) if self.uses("feeds") else "list"
+        args: dict[str, Any] = {}
+        if self.maybe("sample weights"):
+            args["sample_weight"] = y
+        elif kinds in (("binary",), ("classes",)) and train and self.maybe("class weights"):
+            args["class_weight"] = ((0, 0.5), (1, 2.0))
+        chosen = "arrays"
+        if feed and self.uses("feeds"):
+            chosen = self.one(("arrays", "sequence", "generator", "dataset"))
+            if chosen != "arrays":
+                args.pop("class_weight", None)
+        return Data(
+            samples,
+            self.number(0, 4),
+            x,
+            y,
+            () if set(kinds) == {"numbers"} else kinds,
+            feed=chosen,
+            **args,
+        )
+
+    # --- steps ----------------------------------------------------------------------------
+
+    def take_steps(self) -> None:
+        """Draw what is done with the models."""
+        last = len(self.models) - 1
+        if last and self.maybe("inner training"):
+            self.compiles(0)
+            if self.one((False, True)):
+                self.trains(0)
+            if self.maybe("trainable"):
+                self.steps.append(SetTrainable(0, False))
+        self.compiles(last)
+        for _ in range(self.number(1, 4)):
+            self.take_step()
+
+    def take_step(self) -> None:  # noqa: C901  A case for each step.
+        """Draw a step."""
+        options: list[str] = ["train"]
+        for feature, name in (
+            ("evaluation", "evaluate"),
+            ("prediction", "predict"),
+            ("trainable", "set trainable"),
+            ("recompiling", "compile"),
+            ("saving", "save"),
+            ("cloning", "clone"),
+            ("batch methods", "reset"),
+            ("batch methods", "test"),
+        ):
+            if self.uses(feature):
+                options.append(name)
+        model = self.one(sorted(self.compiled, reverse=True))
+        chosen = self.one(options)
+        if chosen == "train":
+            self.trains(model)
+        elif chosen == "evaluate":
+            data, size = self.sized(model)
+            self.steps.append(Evaluate(model, data, size, self.one((True, False))))
+        elif chosen == "predict":
+            data, size = self.sized(model)
+            self.steps.append(Predict(model, replace(data, sample_weight=None), size))
+        elif chosen == "set trainable":
+            self.set_trainable()
+        elif chosen == "compile":
+            self.compiles(self.number(0, len(self.models) - 1))
+        elif chosen == "save":
+            self.steps.append(SaveLoad(model))
+        elif chosen == "clone":
+            self.steps.append(self.one((Clone, SetWeights))(model))
+            if isinstance(self.steps[-1], Clone):
+                self.compiles(model)
+        elif chosen == "reset":
+            self.steps.append(ResetMetrics(model))
+        else:
+            self.on_batch(model, train=False)
+
+    def compiles(self, model: int) -> None:
+        """Draw a compilation."""
+        self.compiled[model] = self.compile(model)
+        self.steps.append(self.compiled[model])
+
+    def trains(self, model: int) -> None:
+        """Draw a training."""
+        if self.maybe("batch methods", "inner training"):
+            self.on_batch(model, train=True)
+            return
+        data, size = self.sized(model, train=True)
+        epochs = self.number(1, 2)
+        if data.feed == "generator":
+            epochs = 1
+        validation = None
+        if self.maybe("validation"):
+            held = self.data(model, self.number(2, 5), feed=False)
+            validation = replace(held, x=data.x)
+        callbacks = self.callbacks(validation) if self.uses("callbacks") else ()
+        self.steps.append(Fit(model, data, size, epochs, validation, callbacks))
+
+    def callbacks(self, validation: Data | None) -> tuple[Callback, ...]:
+        """Draw the callbacks of a training."""
+        monitor = "val_loss" if validation is not None else "loss"
+        found: tuple[Callback, ...] = self.one(
+            (
+                (Callback("EarlyStopping", {"monitor": monitor, "patience": 1}),),
+                (
+                    Callback(
+                        "EarlyStopping",
+                        {"monitor": monitor, "patience": 1, "restore_best_weights": True},
+                    ),
+                ),
+                (
+                    Callback(
+                        "ReduceLROnPlateau",
+                        {
+                            "monitor": monitor,
+                            "factor": 0.5,
+                            "patience": 1,
+                            "min_delta": 0.5,
+                        },
+                    ),
+                ),
+                (Callback("TerminateOnNaN", {}),),
+            )
+        )
+        return found
+
+    def sized(self, model: int, *, train: bool = False) -> tuple[Data, int]:
+        """Draw data and a batch size."""
+        size = self.number(1, 3)
+        samples = size * self.number(1, 2)
+        if self.maybe("partial batches") and size > 1:
+            samples += self.number(1, size - 1)
+        return self.data(model, samples, train=train), size
+
+    def on_batch(self, model: int, *, train: bool) -> None:
+        """Draw a step on one batch; what it says starts anew."""
+        self.steps.append(ResetMetrics(model))
+        data = self.data(model, self.number(1, 3), feed=False, train=train)
+        self.steps.append(OnBatch(model, data, train, self.one((True, False))))
+
+    def set_trainable(self) -> None:
+        """Draw a change of a flag, of a model or of a layer that has weights."""
+        model = self.number(0, len(self.models) - 1)
+        layers = [
+            node.name
+            for _, node in layer_nodes(self.models[model])
+            if node.op in ("dense", "embedding", "batch_normalization")
+        ]
+        layer = self.one(["", *layers])
+        self.steps.append(SetTrainable(model, self.one((False, True)), layer))
+
+
+def shape_of(nodes: Sequence[Node], last: int, models: Sequence[Model]) -> int:
+    """Return the last dimension of what a node gives."""
+    made = Model("functional", "any", tuple(nodes), 0, last)
+    program = Program((*models, made), ())
+    return output_shapes(program, len(models))[0][-1]
+
+
+@st.composite
+def programs(draw: Draw, most_features: int = 5) -> Program:
+    """Return programs that take up a few features each."""
+    chosen = draw(st.lists(st.sampled_from(FEATURES), max_size=most_features, unique=True))
+    return Maker(draw, frozenset(chosen)).make()
