@@ -54,7 +54,8 @@ class Job:
 
     ``only`` names the functions of the repros that run (all, where there is none); ``confirm``
     has a crash or a time-out come again in a fresh process before it is believed; ``trace`` is
-    the file for what the run called; ``extra`` are folders with packages that the stack lacks.
+    the file for what the run called; ``extra`` are folders with packages that the stack lacks;
+    ``player`` is the path of a socket over which programs to play come (``krepro.cell.player``).
     """
 
     overlay: Path
@@ -74,6 +75,7 @@ class Job:
     confirm: bool = True
     trace: Path | None = None
     extra: tuple[Path, ...] = ()
+    player: str = ""
 
     @classmethod
     def from_json(cls, text: str) -> Job:
@@ -169,6 +171,7 @@ class Cell:
             for path in left:
                 self.run_repro(path, start_of([path], None))
 
+        self._play(fork=True)
         if given := job.script:
             self.run_script(forked(lambda fd: script.run(given, fd)))
         if job.repros:
@@ -190,11 +193,19 @@ class Cell:
         self.events.tell(
             "imported", identity=record["identity"], seconds=probe.seconds, modules=[]
         )
+        self._play(fork=False)
         if self.job.script:
             self.run_script(None)
         for path in self.job.repros:
             self.run_repro(path, None)
         self.events.tell("done")
+
+    def _play(self, *, fork: bool) -> None:
+        """Play programs, if that is the job."""
+        if self.job.player:
+            from krepro.cell import player
+
+            player.serve(self.job, fork=fork)
 
     def run_script(self, start: Start | None) -> None:
         """Run the user's script as often as asked, and tell how each run ended."""
