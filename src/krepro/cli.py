@@ -892,6 +892,79 @@ def upgrade_command(**options: Any) -> None:
     sys.exit(upgrades.upgrade(upgrades.Asked(**options)))
 
 
+@main.command(name="fuzz")
+@click.option(
+    "-r",
+    "--release",
+    "releases",
+    multiple=True,
+    metavar="SELECTOR",
+    help="A version, a specifier, A..B or newest.  [default: newest]",
+)
+@click.option(
+    "-b",
+    "--backend",
+    "backends",
+    multiple=True,
+    type=click.Choice(BACKENDS),
+    help="By default, all of them.",
+)
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="How long.")
+@click.option("--examples", type=click.IntRange(1), help="How many programs.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--profile",
+    type=click.Choice(["smoke", "ci", "deep"]),
+    default="ci",
+    show_default=True,
+    help="smoke: 60 programs; ci: 5 minutes; deep: 30 minutes.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="Seconds for one program.",
+)
+@click.option("-j", "--jobs", type=click.IntRange(1), default=engine.default_jobs)
+@click.option("--anew", is_flag=True, help="Start from the first program again.")
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
+)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path))
+@reporting
+def fuzz_command(**options: Any) -> None:
+    r"""Look for bugs that nobody wrote down: draw programs, and hold Keras to its documentation.
+
+    Each program builds models, compiles, trains, saves. What it does is predicted from the
+    documentation, in float64, and compared. What the catalogue knows is counted; what it does
+    not is made as small as it goes and written as a repro. The same command goes on where it was.
+
+    Exit code: 0 nothing new; 1 findings; 3 a cell could not be tested, or it was stopped.
+
+    \b
+    Examples:
+      krepro fuzz --profile smoke -b torch
+      krepro fuzz -r 3.5.0 -r 3.6.0 --minutes 5
+      krepro fuzz --seed 7 --examples 2000 -f json -o hunt.json
+    """
+    lacks = [
+        n for n in ("autograd", "hypothesis", "numpy") if not importlib.util.find_spec(n)
+    ]
+    if lacks:
+        raise SelectionError(
+            f"fuzz needs {', '.join(lacks)}: pip install 'krepro[fuzz]' first"
+        )
+    from krepro.fuzz import command as hunts  # noqa: PLC0415  Its dependencies are optional.
+
+    sys.exit(hunts.fuzz(hunts.Asked(**options)))
+
+
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of a cell's result file."""

@@ -63,6 +63,11 @@ class Home:
         return self.path / "recordings"
 
     @property
+    def fuzz(self) -> Path:
+        """What hunts found, and how far they came."""
+        return self.path / "fuzz"
+
+    @property
     def downloads(self) -> Path:
         """What uv downloaded, hard-linked into the environments."""
         return self.path / "uv"
@@ -81,6 +86,7 @@ class Home:
             self.results,
             self.sightings,
             self.recordings,
+            self.fuzz,
             self.downloads,
             self.scratch,
         )

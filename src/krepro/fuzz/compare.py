@@ -27,18 +27,8 @@ from krepro.fuzz.program import (
     SetWeights,
     Step,
 )
+from krepro.fuzz.reference.words import SILENT
 from krepro.recorded.difference import Kind
-
-
-class Silent:
-    """Stands where documentation does not say what a value is."""
-
-    def __repr__(self) -> str:
-        """Return a word for it."""
-        return "anything"
-
-
-SILENT = Silent()
 
 # Of a noisy prediction's distance from the exact one: as far as float32 may be from it.
 SPREADS = 32.0
@@ -171,21 +161,20 @@ def with_tolerance(exact: Any, noisy: Sequence[Any]) -> Any:
         return exact
     (form, held), *_ = exact.items()
     others = [each[form] for each in noisy]
+    parts: Any
     if form == "array":
-        return {form: value_of(np.asarray(held, float), others)}
-    if form == "dict":
-        return {
-            form: [
-                [key, with_tolerance(item, [other[at][1] for other in others])]
-                for at, (key, item) in enumerate(held)
-            ]
-        }
-    return {
-        form: [
+        parts = value_of(np.asarray(held, float), others)
+    elif form == "dict":
+        parts = [
+            [key, with_tolerance(item, [other[at][1] for other in others])]
+            for at, (key, item) in enumerate(held)
+        ]
+    else:
+        parts = [
             with_tolerance(item, [other[at] for other in others])
             for at, item in enumerate(held)
         ]
-    }
+    return {**exact, form: parts}
 
 
 def value_of(exact: Any, noisy: Sequence[Any]) -> Value:
@@ -274,16 +263,24 @@ class Look:
                 yield from self.value(held, array, self.kind(path), subject, path)
             else:
                 compare = self.entries if form == "dict" else self.items
-                yield from compare(held, seen[form], subject, path)
+                yield from compare(
+                    held, seen[form], subject, path, partial=bool(wanted.get("partial"))
+                )
         elif type(wanted) is not type(seen) or wanted != seen:
             yield self.tell(Kind.STRUCTURE, subject, (wanted, seen), path)
 
     def entries(
-        self, wanted: Sequence[Any], seen: Sequence[Any], subject: str, path: Path
+        self,
+        wanted: Sequence[Any],
+        seen: Sequence[Any],
+        subject: str,
+        path: Path,
+        *,
+        partial: bool,
     ) -> Iterator[Divergence]:
-        """Yield what differs between two dictionaries, each as pairs."""
+        """Yield what differs between two dictionaries, each as pairs; it may have more."""
         names, others = (sorted(str(key) for key, _ in each) for each in (wanted, seen))
-        if names != others:
+        if set(names) - set(others) or (names != others and not partial):
             yield self.tell(
                 Kind.NAMES, subject, (", ".join(names), ", ".join(others)), path
             )
@@ -293,14 +290,20 @@ class Look:
             yield from self.results(value, by_name[key], (*path, key))
 
     def items(
-        self, wanted: Sequence[Any], seen: Sequence[Any], subject: str, path: Path
+        self,
+        wanted: Sequence[Any],
+        seen: Sequence[Any],
+        subject: str,
+        path: Path,
+        *,
+        partial: bool,
     ) -> Iterator[Divergence]:
-        """Yield what differs between two lists."""
-        if len(wanted) != len(seen):
+        """Yield what differs between two lists; it may be longer."""
+        if len(wanted) > len(seen) or (len(wanted) != len(seen) and not partial):
             told = f"{len(wanted)} values", f"{len(seen)} values"
             yield self.tell(Kind.STRUCTURE, subject, told, path)
             return
-        for number, (value, other) in enumerate(zip(wanted, seen, strict=True)):
+        for number, (value, other) in enumerate(zip(wanted, seen, strict=False)):
             yield from self.results(value, other, (*path, number))
 
     def value(

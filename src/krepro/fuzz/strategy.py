@@ -593,7 +593,14 @@ def shape_of(nodes: Sequence[Node], last: int, models: Sequence[Model]) -> int:
 
 
 @st.composite
-def programs(draw: Draw, most_features: int = 5) -> Program:
+def programs(draw: Draw, least_features: int = 3, most_features: int = 8) -> Program:
     """Return programs that take up a few features each."""
-    chosen = draw(st.lists(st.sampled_from(FEATURES), max_size=most_features, unique=True))
+    chosen = draw(
+        st.lists(
+            st.sampled_from(FEATURES),
+            min_size=least_features,
+            max_size=most_features,
+            unique=True,
+        )
+    )
     return Maker(draw, frozenset(chosen)).make()

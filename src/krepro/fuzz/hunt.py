@@ -1,0 +1,275 @@
+"""The hunt: hypothesis draws programs, cells play them, and what diverges is shrunk and kept."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis.database import ExampleDatabase
+
+from krepro.fuzz import source
+from krepro.fuzz.compare import Divergence, first_divergence
+from krepro.fuzz.known import Catalogue
+from krepro.fuzz.oracle import Expectation, expect
+from krepro.fuzz.pool import DONE, UNTESTABLE, Played, Pool
+from krepro.fuzz.program import Program, to_json
+from krepro.fuzz.strategy import programs
+from krepro.matrix import Cell
+from krepro.recorded.difference import Kind
+
+# Programs that hypothesis draws in one go; what was learned of known findings counts in the next.
+ROUND = 250
+# A finding is shrunk for so long, at most.
+SHRINK_S = 40.0
+NOT_THERE = (
+    "not recognized",
+    "unexpected keyword argument",
+    "No module named 'tensorflow'",
+    "`steps_per_execution` must be 1 with the PyTorch backend",
+    "has no attribute",
+)
+
+
+class New(Exception):
+    """A program did what nothing known explains."""
+
+    def __init__(self, program: Program, sights: Mapping[Cell, Divergence]) -> None:
+        """Carry the program, and what was seen in which cells."""
+        super().__init__("a divergence that nothing known explains")
+        self.program = program
+        self.sights = dict(sights)
+
+
+class TimeIsUp(KeyboardInterrupt):
+    """The hunt is to end; hypothesis lets it pass."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A program, as small as it was made, and what it does otherwise in which cells.
+
+    ``confirmed``: fresh processes did the same.
+    """
+
+    program: Program
+    sights: dict[Cell, Divergence]
+    confirmed: bool = True
+
+    @property
+    def divergence(self) -> Divergence:
+        """What was seen first."""
+        return next(iter(self.sights.values()))
+
+    def covers(self, divergence: Divergence) -> bool:
+        """Whether another program did the same, with at least the same rules in use."""
+        own = self.divergence
+        return own.signature == divergence.signature and own.rules <= divergence.rules
+
+
+@dataclass
+class Tally:
+    """What a hunt has done so far."""
+
+    programs: int = 0
+    plays: Counter[Cell] = field(default_factory=Counter)
+    seconds: defaultdict[Cell, float] = field(default_factory=lambda: defaultdict(float))
+    known: Counter[str] = field(default_factory=Counter)
+    seen_again: Counter[int] = field(default_factory=Counter)
+    rules: Counter[str] = field(default_factory=Counter)
+    silent: Counter[str] = field(default_factory=Counter)
+    not_applicable: Counter[Cell] = field(default_factory=Counter)
+    untestable: dict[Cell, str] = field(default_factory=dict)
+
+
+@dataclass
+class Budget:
+    """How long a hunt lasts: by the clock, or by programs (0: no limit)."""
+
+    seconds: float = 0.0
+    programs: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    def spent(self, tally: Tally) -> bool:
+        """Whether the hunt has had enough."""
+        return bool(
+            (self.seconds and self.elapsed_s >= self.seconds)
+            or (self.programs and tally.programs >= self.programs)
+        )
+
+
+@dataclass
+class Hunt:
+    """Draws programs and plays them until a budget is spent.
+
+    ``found`` may hold findings of an earlier run: they are counted, not told again. ``tell`` is
+    called with each new finding, ``progress`` after each program.
+    """
+
+    pool: Pool
+    catalogue: Catalogue
+    budget: Budget
+    seed: int = 0
+    database: ExampleDatabase | None = None
+    first_round: int = 0
+    found: list[Finding] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    tell: Callable[[Finding], None] = lambda _: None
+    progress: Callable[[Tally], None] = lambda _: None
+    round_ended: Callable[[int], None] = lambda _: None
+
+    def run(self) -> None:
+        """Hunt until the budget is spent."""
+        number = self.first_round
+        while not self.budget.spent(self.tally):
+            new = self._round(number)
+            if new is not None:
+                finding = self._confirmed(new)
+                self.found.append(finding)
+                self.tell(finding)
+            number += 1
+            self.round_ended(number)
+
+    def _round(self, number: int) -> New | None:
+        """Draw programs until one diverges; return it, shrunk."""
+        self._target: tuple[str, ...] = ()
+        self._failed: dict[bytes, New] = {}
+        self._shrink_until = 0.0
+        phases = [Phase.generate, Phase.shrink]
+        settings = hypothesis.settings(
+            max_examples=ROUND,
+            phases=[Phase.reuse, *phases] if not number else phases,
+            database=self.database,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            verbosity=Verbosity.quiet,
+            report_multiple_bugs=False,
+            print_blob=False,
+        )
+        test = settings(hypothesis.given(programs())(self._test))
+        try:
+            hypothesis.seed(self.seed * 1_000_003 + number)(test)()
+        except New as new:
+            return new
+        except TimeIsUp:
+            return self._smallest()
+        except hypothesis.errors.Flaky:
+            return self._smallest()
+        return None
+
+    def _smallest(self) -> New | None:
+        """Return the smallest program that failed in this round."""
+        if not self._failed:
+            return None
+        return self._failed[min(self._failed, key=lambda key: (len(key), key))]
+
+    def _test(self, program: Program) -> None:
+        """Play a program; raise where it did what nothing known explains."""
+        key = to_json(program)
+        if key in self._failed:
+            raise self._failed[key]
+        if self._target and time.monotonic() > self._shrink_until:
+            return
+        if not self._target and self.budget.spent(self.tally):
+            raise TimeIsUp
+        sights = self.sights(program)
+        new = {
+            cell: found
+            for cell, found in sights.items()
+            if not self._target or found.signature == self._target
+        }
+        if new:
+            if not self._target:
+                first = next(iter(new.values()))
+                self._target = first.signature
+                self._shrink_until = time.monotonic() + SHRINK_S
+                new = {c: d for c, d in new.items() if d.signature == self._target}
+            self._failed[key] = New(program, new)
+            raise self._failed[key]
+
+    def sights(self, program: Program) -> dict[Cell, Divergence]:
+        """Play a program in every cell; return the divergences that nothing known explains."""
+        expected = expect(program)
+        self.tally.programs += 1
+        for step in expected.steps:
+            self.tally.rules.update(step.rules)
+        if expected.ended:
+            self.tally.silent[expected.ended] += 1
+        chunks = source.chunks(program)
+        played = self.pool.play(chunks, source.model_names(program))
+        script = "\n".join(chunks)
+        found = {}
+        for cell, play in played.items():
+            self.tally.plays[cell] += 1
+            self.tally.seconds[cell] += play.seconds
+            divergence = self.judge(program, expected, play, cell)
+            if divergence is not None and not self._explained(script, divergence, cell):
+                found[cell] = divergence
+        self.progress(self.tally)
+        return found
+
+    def judge(
+        self, program: Program, expected: Expectation, play: Played, cell: Cell
+    ) -> Divergence | None:
+        """Return what a program did otherwise in a cell, or None."""
+        if play.ending == UNTESTABLE:
+            self.tally.untestable[cell] = play.message
+            return None
+        if not_there(play):
+            self.tally.not_applicable[cell] += 1
+            return None
+        divergence = first_divergence(program.steps, expected.steps, play.steps)
+        if (
+            divergence is None
+            and play.ending != DONE
+            and len(play.steps) <= len(expected.steps)
+        ):
+            said = f"{play.ending}: {play.message}".strip(": ")
+            divergence = Divergence(
+                Kind.RAISES, len(play.steps) - 1, "process", "process", "an end", said
+            )
+        return divergence
+
+    def _explained(self, script: str, divergence: Divergence, cell: Cell) -> bool:
+        """Whether the catalogue or an earlier finding explains a divergence; counts it."""
+        for number, finding in enumerate(self.found):
+            if finding.covers(divergence):
+                self.tally.seen_again[number] += 1
+                return True
+        entries = self.catalogue.explain(script, divergence, cell)
+        self.tally.known.update(entries)
+        return bool(entries)
+
+    def _confirmed(self, new: New) -> Finding:
+        """Play a new finding once more, in fresh processes."""
+        expected = expect(new.program)
+        played = self.pool.play(
+            source.chunks(new.program),
+            source.model_names(new.program),
+            fresh=True,
+            cells=list(new.sights),
+        )
+        again = {
+            cell: divergence
+            for cell, play in played.items()
+            if (divergence := self.judge(new.program, expected, play, cell)) is not None
+            and divergence.signature == new.sights[cell].signature
+        }
+        sights = again or new.sights
+        return Finding(new.program, dict(sights), confirmed=bool(again))
+
+
+def not_there(play: Played) -> bool:
+    """Whether a program asked for something that a release or a backend does not have."""
+    if not play.steps or play.steps[-1]["ending"] != "raised":
+        return False
+    message = play.steps[-1]["message"]
+    return any(words in message for words in NOT_THERE)

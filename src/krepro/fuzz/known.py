@@ -1,0 +1,63 @@
+"""What the catalogue knows of a divergence."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from krepro.cell.judge import matches
+from krepro.fuzz.compare import Divergence
+from krepro.matrix import Cell
+from krepro.recorded.difference import Kind
+from krepro.report import Report
+from krepro.repro import Repro
+from krepro.scan.scan import Scan, scan_with
+from krepro.scan.trigger import all_triggers
+from krepro.verdict import Verdict
+
+
+@dataclass
+class Catalogue:
+    """Matches divergences with the entries that explain them, by trigger and by symptom."""
+
+    repros: list[Repro]
+    report: Report
+    _scans: dict[str, Scan] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Read the triggers once."""
+        self._triggers = all_triggers(self.repros)
+        self._by_id = {repro.id: repro for repro in self.repros}
+
+    def explain(self, script: str, divergence: Divergence, cell: Cell) -> tuple[str, ...]:
+        """Return the entries that a divergence may be a sight of.
+
+        Args:
+            script: the program as a script.
+            divergence: what it did otherwise.
+            cell: where; only entries that affect it count.
+        """
+        found = []
+        for hit in self._scan(script).active:
+            repro = self._by_id[hit.repro]
+            if self.report.verdict(cell, repro) is not Verdict.AFFECTED:
+                continue
+            if divergence.kind is Kind.RAISES and repro.symptoms:
+                kind = divergence.seen.partition(":")[0]
+                shows = any(matches(s, kind, divergence.seen) for s in repro.symptoms)
+            else:
+                shows = divergence.kind.value in hit.shows
+            if shows and repro.id not in found:
+                found.append(repro.id)
+        return tuple(found)
+
+    def _scan(self, script: str) -> Scan:
+        if script not in self._scans:
+            if len(self._scans) > 64:
+                self._scans.clear()
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "program.py"
+                path.write_text(script, encoding="utf-8")
+                self._scans[script] = scan_with([path], self.repros, self._triggers)
+        return self._scans[script]

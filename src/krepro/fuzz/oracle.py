@@ -1,0 +1,44 @@
+"""What a program should do, with how far float32 may be from it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from krepro.fuzz.compare import Expected, value_of, with_tolerance
+from krepro.fuzz.program import Program
+from krepro.fuzz.reference import predict
+
+# Rounding of a float32, in each operation of a noisy prediction.
+FLOAT32_ROUNDING = 2.0**-24
+NOISY_RUNS = 3
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the steps of a program should do; ``ended`` is why there is no more of it."""
+
+    steps: tuple[Expected, ...]
+    ended: str = ""
+
+
+def expect(program: Program) -> Expectation:
+    """Return what documentation says that a program does."""
+    exact = predict(program)
+    noisy = [predict(program, FLOAT32_ROUNDING, seed) for seed in range(NOISY_RUNS)]
+    steps = []
+    for number, wanted in enumerate(exact):
+        if any(len(each) <= number for each in noisy):
+            break
+        others = [each[number] for each in noisy]
+        steps.append(
+            Expected(
+                with_tolerance(wanted.result, [other.result for other in others]),
+                {
+                    path: value_of(value, [other.weights[path] for other in others])
+                    for path, value in wanted.weights.items()
+                },
+                wanted.raises,
+                wanted.rules,
+            )
+        )
+    return Expectation(tuple(steps), str(exact.ended or ""))

@@ -1,0 +1,262 @@
+"""A finding written as a repro: a file that runs alone, and whose ranges are still to be measured."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import textwrap
+from typing import Any
+
+import numpy as np
+from packaging.version import Version
+
+from krepro.fuzz import source
+from krepro.fuzz.compare import Divergence, Expected, Value, plain
+from krepro.fuzz.hunt import Finding
+from krepro.fuzz.oracle import expect
+from krepro.fuzz.program import Fit, Program, to_json
+from krepro.fuzz.reference import RULES, SILENT
+from krepro.matrix import Matrix
+from krepro.recorded.difference import Kind
+from krepro.scaffold import FOOTER
+
+DEPENDENCIES = {
+    "tensorflow": ("tensorflow-cpu==2.16.2",),
+    "jax": ("jax==0.4.30", "jaxlib==0.4.30", "numpy<2"),
+    "torch": ("torch==2.13.0",),
+}
+WIDTH = 92
+# Rules of a step that are told, at most.
+MOST_RULES = 8
+
+
+def name_of(finding: Finding) -> str:
+    """Return a name for a finding's file: what goes wrong, and a hash of the program."""
+    divergence = finding.divergence
+    words = re.sub(r"[^a-z0-9]+", "_", f"{divergence.call} {divergence.kind}".lower())
+    digest = hashlib.sha256(to_json(finding.program)).hexdigest()[:8]
+    return f"fuzz_{words.strip('_')}_{digest}"
+
+
+def title_of(divergence: Divergence) -> str:
+    """Return one line that says what goes wrong."""
+    where = f"{divergence.call}: {divergence.subject}"
+    if divergence.kind is Kind.RAISES:
+        return f"{divergence.call} {'raises ' + plain(divergence.seen) if divergence.site else divergence.seen}"
+    return f"{where} is {divergence.seen}, {divergence.expected} was promised"
+
+
+def repro_text(finding: Finding, matrix: Matrix) -> str:
+    """Return the text of a repro file that shows a finding.
+
+    Its metadata declares no more than was seen: the releases and backends where it diverged.
+    """
+    divergence = finding.divergence
+    first = next(iter(finding.sights))
+    backend = matrix.find_stack(first.stack).backend
+    lines = [
+        "# /// script",
+        '# requires-python = ">=3.11"',
+        f"# dependencies = {json.dumps([f'keras=={first.release}', *DEPENDENCIES[backend]])}",
+        "#",
+        "# [tool.krepro]",
+        f"# title = {json.dumps(title_of(divergence))}",
+        f"# kind = {json.dumps('crash' if divergence.kind is Kind.RAISES else 'silent')}",
+        '# area = "trainer"',
+        "# issues = []",
+        f"# docs = {json.dumps(pages_of(divergence))}",
+    ]
+    if divergence.kind is Kind.RAISES and divergence.site:
+        lines.append(f"# symptom = {json.dumps(symptom_of(divergence))}")
+    lines += [f"# affected = {affected_of(finding, matrix)}", "# ///"]
+    return "\n".join(
+        [
+            *lines,
+            f'"""{docstring_of(finding)}"""',
+            "",
+            *body_of(finding.program, divergence),
+            "",
+            "",
+            FOOTER,
+        ]
+    )
+
+
+def pages_of(divergence: Divergence) -> list[str]:
+    """Return the pages of the documentation that the diverging step stands on."""
+    pages = (RULES[name].page for name in sorted(divergence.rules) if name in RULES)
+    return list(dict.fromkeys(pages))
+
+
+def symptom_of(divergence: Divergence) -> str:
+    """Return the exception as metadata declares it: the first line, up to what varies."""
+    return divergence.seen.splitlines()[0][:120]
+
+
+def affected_of(finding: Finding, matrix: Matrix) -> str:
+    """Return the cells where it was seen, as ranges by backend."""
+    seen: dict[str, list[str]] = {}
+    for cell in finding.sights:
+        seen.setdefault(matrix.find_stack(cell.stack).backend, []).append(cell.release)
+    ranges = {
+        backend: [f"=={release}" for release in sorted(releases, key=Version)]
+        for backend, releases in seen.items()
+    }
+    parts = (f"{backend} = {json.dumps(each)}" for backend, each in sorted(ranges.items()))
+    return f"{{ {', '.join(parts)} }}"
+
+
+def docstring_of(finding: Finding) -> str:
+    """Return what was promised, and what was seen where."""
+    divergence = finding.divergence
+    promised = [
+        f"* {RULES[name].statement} ({RULES[name].where})"
+        for name in sorted(divergence.rules)
+        if name in RULES
+    ]
+    parts = [
+        title_of(divergence).replace("\\", "/").replace('"', "'") + ".",
+        "",
+        "Found by drawing programs. Seen in: "
+        + ", ".join(map(str, finding.sights))
+        + "; other releases and backends are still to be measured.",
+    ]
+    if not finding.confirmed:
+        parts += [
+            "",
+            "Not seen again in fresh processes: what an earlier program left behind?",
+        ]
+    if promised:
+        parts += ["", "What the step that diverges stands on:", "", *promised[:MOST_RULES]]
+    wrapped = (
+        textwrap.fill(part, WIDTH, subsequent_indent="  " * part.startswith("*"))
+        for part in parts
+    )
+    return "\n".join(wrapped) + "\n"
+
+
+def body_of(program: Program, divergence: Divergence) -> list[str]:
+    """Return the lines of the script, with the promise as its test."""
+    chunks = source.chunks(program)
+    functions, building = split(chunks[0])
+    # Nothing after the step that diverges is needed.
+    inside = [building, *chunks[1 : divergence.step + 2]]
+    inside += ["\n".join(assertion_of(program, divergence))]
+    text = "\n".join(part.strip("\n") for part in inside if part.strip())
+    return [
+        functions.rstrip("\n"),
+        "",
+        "",
+        "def test_the_promise():",
+        f'    """{one_line(divergence)}"""',
+        textwrap.indent(text, "    "),
+    ]
+
+
+def one_line(divergence: Divergence) -> str:
+    """Return the promise as a docstring."""
+    if divergence.kind is Kind.RAISES:
+        return f"{divergence.call} works."
+    return f"{divergence.call}: {divergence.subject} is {divergence.expected}."
+
+
+def split(building: str) -> tuple[str, str]:
+    """Return the imports and functions of a building, and what is done with them."""
+    lines = building.splitlines()
+    blocks: list[list[str]] = [[]]
+    for line in lines:
+        starts = line and not line[0].isspace()
+        if starts:
+            blocks.append([])
+        blocks[-1].append(line)
+    top = [b for b in blocks if b and re.match(r"import |def |class Batches", b[0])]
+    rest = [b for b in blocks if b and b not in top]
+    imports = [line for b in top if b[0].startswith("import ") for line in b]
+    others = ["\n".join(b).rstrip() for b in top if not b[0].startswith("import ")]
+    functions = "\n".join(line for line in imports if line)
+    functions += "".join(f"\n\n\n{other}" for other in others)
+    return functions, "\n".join("\n".join(b).rstrip() for b in rest)
+
+
+# --- the assertion ------------------------------------------------------------------------
+
+
+def assertion_of(program: Program, divergence: Divergence) -> list[str]:
+    """Return the lines that assert what was promised."""
+    if divergence.kind is Kind.RAISES:
+        return []
+    wanted = expect(program).steps[divergence.step + 1]
+    seen = expression_of(program, divergence)
+    value = value_at(wanted, divergence)
+    if divergence.kind is Kind.NAMES:
+        names = sorted(key for key, _ in value["dict"])
+        return [f"names = sorted({seen})", f"assert names == {json.dumps(names)}, names"]
+    if divergence.kind is Kind.STRUCTURE or not isinstance(value, Value):
+        return structure_of(value, seen)
+    expected = literal_of(value.value)
+    tolerance = f"{float(np.max(value.tolerance)):.2g}"
+    return [
+        f"seen = np.asarray({seen})",
+        f"expected = {expected}",
+        'message = f"{seen.tolist()}, promised {expected}"',
+        f"assert np.allclose(seen, expected, rtol=0, atol={tolerance}), message",
+    ]
+
+
+def structure_of(value: Any, seen: str) -> list[str]:
+    """Return the assertion of what kind of thing a result is."""
+    if isinstance(value, dict) and "list" in value:
+        count = len(value["list"])
+        return [
+            f"seen = {seen}",
+            f"assert isinstance(seen, list) and len(seen) == {count}, seen",
+        ]
+    if isinstance(value, dict) and "dict" in value:
+        return [f"seen = {seen}", "assert isinstance(seen, dict), seen"]
+    if isinstance(value, Value):
+        return [
+            f"seen = {seen}",
+            f"assert np.shape(seen) == {np.shape(value.value)}, seen",
+            "assert isinstance(seen, (int, float, np.number, np.ndarray)), seen",
+        ]
+    return [f"seen = {seen}", f"assert seen == {value!r}, seen"]
+
+
+def expression_of(program: Program, divergence: Divergence) -> str:
+    """Return the expression that a difference is about."""
+    if divergence.kind in (Kind.WEIGHTS, Kind.TRAINS) or divergence.subject.startswith(
+        "model_"
+    ):
+        model, *layers, number = divergence.subject.split("/")
+        inner = "".join(f".get_layer({json.dumps(layer)})" for layer in layers)
+        return f"{model}{inner}.get_weights()[{number}]"
+    found = "result"
+    if isinstance(program.steps[divergence.step], Fit):
+        found = "result.history"
+    return found + "".join(f"[{json.dumps(part)}]" for part in divergence.path)
+
+
+def value_at(wanted: Expected, divergence: Divergence) -> Any:
+    """Return what was predicted at the place of a difference."""
+    if (
+        divergence.kind in (Kind.WEIGHTS, Kind.TRAINS)
+        or divergence.subject in wanted.weights
+    ):
+        return wanted.weights[divergence.subject]
+    found: Any = wanted.result
+    for part in divergence.path:
+        if found is SILENT or not isinstance(found, dict):
+            break
+        if "dict" in found:
+            found = dict(map(tuple, found["dict"]))[part]
+        else:
+            found = next(iter(found.values()))[part]
+    return found["array"] if isinstance(found, dict) and "array" in found else found
+
+
+def literal_of(value: Any) -> str:
+    """Return a number or nested lists of numbers, as exact as a float32 needs."""
+    if np.ndim(value) == 0:
+        return f"{float(value):.9g}"
+    return f"[{', '.join(literal_of(each) for each in value)}]"
