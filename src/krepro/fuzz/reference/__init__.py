@@ -1,7 +1,7 @@
 """What a program must do, according to Keras' documentation; computed in float64."""
 
 from krepro.fuzz.reference.predicting import predict
-from krepro.fuzz.reference.rules import RULES, Rule
+from krepro.fuzz.reference.rule import RULES, Rule
 from krepro.fuzz.reference.words import SILENT, Prediction, Predictions, Undefined
 
 __all__ = [

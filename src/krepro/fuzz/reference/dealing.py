@@ -16,7 +16,7 @@ from krepro.fuzz.program import (
     TupleOf,
     leaves,
 )
-from krepro.fuzz.reference import rules
+from krepro.fuzz.reference import rules, training_rules
 from krepro.fuzz.reference.layers import Layer, Network
 from krepro.fuzz.reference.optimizers import Optimizing
 from krepro.fuzz.reference.words import Computation, Undefined
@@ -144,7 +144,7 @@ def paired(given: Structure, structure: Structure, what: str) -> Iterator[Struct
 
 def compiled(network: Network, step: Compile, made: Computation) -> Compiled:
     """Return what a model is after ``compile``."""
-    made.use(rules.COMPILE, rules.FLAGS_AT_COMPILE)
+    made.use(training_rules.COMPILE, training_rules.FLAGS_AT_COMPILE)
     outputs = outputs_of(network.model)
     losses = losses_of(step.loss, outputs, made)
     return Compiled(

@@ -10,7 +10,7 @@ import numpy as np
 from krepro.fuzz import shapes
 from krepro.fuzz.numbers import numbers, whole_numbers
 from krepro.fuzz.program import Data, DictOf, ListOf, Model, Structure, TupleOf, leaves
-from krepro.fuzz.reference import rules
+from krepro.fuzz.reference import rules, training_rules
 from krepro.fuzz.reference.dealing import Compiled, Outputs, dealt, outputs_of
 from krepro.fuzz.reference.words import Array, Computation, Undefined
 
@@ -145,7 +145,7 @@ def targets(
         if leaf not in (number, None):
             raise Undefined("targets of another output")
         if leaf is not None and compiled.losses[number] is None:
-            made.use(rules.TARGETS_WITHOUT_LOSS)
+            made.use(training_rules.TARGETS_WITHOUT_LOSS)
         found.append(None if leaf is None else target(of_outputs[number], data, number))
     return found
 
@@ -157,7 +157,7 @@ def sample_weights(
     given = data.sample_weight
     if isinstance(given, int):
         if outputs.count > 1:
-            made.use(rules.WEIGHTS_FOR_ALL)
+            made.use(training_rules.WEIGHTS_FOR_ALL)
         return [sample_weight(data, given)] * outputs.count
     found = belonging(given, outputs, made, "sample weights", compiled.has_loss)
     return [None if leaf is None else sample_weight(data, leaf) for leaf in found]
@@ -171,7 +171,7 @@ def belonging(
         return [None] * outputs.count
     if isinstance(given, int) and isinstance(outputs.structure, int):
         return [given]
-    made.use(rules.TARGETS)
+    made.use(training_rules.TARGETS)
     found: list[int | None] = []
     for item in dealt(given, outputs, made, what, among):
         if item is not None and not isinstance(item, int):
@@ -197,6 +197,6 @@ def of_classes(y: Array, weights: dict[int, float]) -> Array:
 
 def batches(batch: Batch, size: int, made: Computation) -> Iterator[Batch]:
     """Yield samples in batches, the last one perhaps smaller."""
-    made.use(rules.BATCHES)
+    made.use(training_rules.BATCHES)
     for start in range(0, batch.samples, size):
         yield batch.cut(start, start + size)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from krepro.fuzz.program import Named, Optimizer
-from krepro.fuzz.reference import rules
+from krepro.fuzz.reference import training_rules
 from krepro.fuzz.reference.layers import Layer
 from krepro.fuzz.reference.words import Array, Computation, Undefined
 
@@ -77,7 +77,7 @@ class Optimizing:
         rate = self.rate(made)
         self.steps += 1
         if every:
-            made.use(rules.ACCUMULATION)
+            made.use(training_rules.ACCUMULATION)
             for variable, gradient in zip(variables, gradients, strict=True):
                 summed = self.kept("accumulated", variable) + gradient
                 self.keep("accumulated", variable, summed)
@@ -103,19 +103,19 @@ class Optimizing:
             given = Named(given["name"], args=dict(given.get("args", {})))
         if not isinstance(given, Named):
             return float(given)
-        made.use(rules.SCHEDULE_STEP)
+        made.use(training_rules.SCHEDULE_STEP)
         return float(made.rounded(scheduled(given, self.steps, made)))
 
     def clipped(self, gradients: Sequence[Array], made: Computation) -> list[Array]:
         """Return gradients clipped."""
         if (most := self.argument("clipvalue")) is not None:
-            made.use(rules.CLIPVALUE)
+            made.use(training_rules.CLIPVALUE)
             return [np.clip(each, -most, most) for each in gradients]
         if (most := self.argument("clipnorm")) is not None:
-            made.use(rules.CLIPNORM)
+            made.use(training_rules.CLIPNORM)
             return [shortened(each, norm([each]), most) for each in gradients]
         if (most := self.argument("global_clipnorm")) is not None:
-            made.use(rules.GLOBAL_CLIPNORM)
+            made.use(training_rules.GLOBAL_CLIPNORM)
             together = norm(gradients)
             return [shortened(each, together, most) for each in gradients]
         return list(gradients)
@@ -129,7 +129,7 @@ class Optimizing:
             return weight
         if not np.any(gradient):
             raise Undefined("the decay of weights without a gradient")
-        made.use(rules.WEIGHT_DECAY)
+        made.use(training_rules.WEIGHT_DECAY)
         return weight - rate * decay * weight
 
     def change(
@@ -140,21 +140,21 @@ class Optimizing:
             return self.change_of_adam(variable, gradient, rate, made)
         momentum = float(self.argument("momentum", 0.0))
         if not momentum:
-            made.use(rules.SGD)
+            made.use(training_rules.SGD)
             return -rate * gradient
         velocity = momentum * self.kept("velocity", variable) - rate * gradient
         velocity = self.keep("velocity", variable, made.rounded(velocity))
         if self.argument("nesterov"):
-            made.use(rules.NESTEROV)
+            made.use(training_rules.NESTEROV)
             return momentum * velocity - rate * gradient
-        made.use(rules.MOMENTUM)
+        made.use(training_rules.MOMENTUM)
         return velocity
 
     def change_of_adam(
         self, variable: Variable, gradient: Array, rate: float, made: Computation
     ) -> Array:
         """Return what Adam adds to a weight."""
-        made.use(rules.ADAM)
+        made.use(training_rules.ADAM)
         first = float(self.argument("beta_1", 0.9))
         second = float(self.argument("beta_2", 0.999))
         m = first * self.kept("first", variable) + (1 - first) * gradient
@@ -169,7 +169,7 @@ class Optimizing:
         """Move the averages of the weights, and put them into the model where it is time."""
         if not self.argument("use_ema"):
             return
-        made.use(rules.EMA, rules.EMA_START)
+        made.use(training_rules.EMA, training_rules.EMA_START)
         momentum = float(self.argument("ema_momentum", 0.99))
         for variable in variables:
             layer, i = variable
@@ -180,7 +180,7 @@ class Optimizing:
             self.keep("average", variable, new)
         every = self.argument("ema_overwrite_frequency")
         if every and self.updates % every == 0:
-            made.use(rules.EMA_OVERWRITE)
+            made.use(training_rules.EMA_OVERWRITE)
             self.put_averages()
 
     def put_averages(self) -> None:
@@ -193,9 +193,9 @@ class Optimizing:
         if not self.argument("use_ema"):
             return
         if self.argument("ema_overwrite_frequency"):
-            made.use(rules.EMA_FINAL_OVERWRITE)
+            made.use(training_rules.EMA_FINAL_OVERWRITE)
         else:
-            made.use(rules.EMA_FINAL)
+            made.use(training_rules.EMA_FINAL)
         self.put_averages()
 
 
@@ -212,7 +212,7 @@ def shortened(gradient: Array, length: float, most: float) -> Array:
 def scheduled(schedule: Named, step: int, made: Computation) -> float:
     """Return the learning rate that a schedule gives a step; the first one is step 0."""
     given = schedule.args
-    known = rules.SCHEDULES.get(schedule.name)
+    known = training_rules.SCHEDULES.get(schedule.name)
     if known is None:
         raise Undefined(f"the schedule {schedule.name} is not covered")
     made.use(known)

@@ -11,7 +11,7 @@ import numpy as np
 from krepro.fuzz import program as programs
 from krepro.fuzz import shapes
 from krepro.fuzz.program import Data, DictOf, ListOf, Program, Step, Structure, TupleOf
-from krepro.fuzz.reference import copying, dealing, feeding, rules, stepping
+from krepro.fuzz.reference import copying, dealing, feeding, rules, stepping, training_rules
 from krepro.fuzz.reference.feeding import Batch
 from krepro.fuzz.reference.layers import Network, build
 from krepro.fuzz.reference.stepping import Report
@@ -88,19 +88,19 @@ class World:
                     raise Undefined(network.unclear)
                 network.compiled = dealing.compiled(network, step, self.made)
             case programs.SetTrainable():
-                self.made.use(rules.FLAG_OF_A_MODEL)
+                self.made.use(training_rules.FLAG_OF_A_MODEL)
                 owner = network.named(step.layer) if step.layer else network
                 for part in owner.parts():
                     part.trainable = step.value
             case programs.ResetMetrics():
-                self.made.use(rules.RESET_METRICS)
+                self.made.use(training_rules.RESET_METRICS)
             case programs.SetWeights():
-                self.made.use(rules.SET_WEIGHTS)
+                self.made.use(training_rules.SET_WEIGHTS)
             case programs.SaveLoad():
-                self.made.use(rules.SAVED)
+                self.made.use(training_rules.SAVED)
                 self.networks[step.model] = copying.loaded(network)
             case programs.Clone():
-                self.made.use(rules.CLONED)
+                self.made.use(training_rules.CLONED)
                 self.networks[step.model] = copying.cloned(network)
 
     def samples(
@@ -170,7 +170,7 @@ class World:
 
     def predict(self, network: Network, step: programs.Predict) -> object:
         """Return the encoded outputs for data."""
-        self.made.use(rules.PREDICTION, rules.TESTING_CHANGES_NOTHING)
+        self.made.use(rules.PREDICTION, training_rules.TESTING_CHANGES_NOTHING)
         x = feeding.inputs(network.model, step.data)
         outputs = stepping.predicted(network, x, self.made)
         return structured(

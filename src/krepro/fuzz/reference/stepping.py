@@ -12,7 +12,7 @@ from autograd.tracer import getval
 
 from krepro.fuzz.program import Named
 from krepro.fuzz.reference import losses as formulas
-from krepro.fuzz.reference import rules
+from krepro.fuzz.reference import rules, training_rules
 from krepro.fuzz.reference.dealing import Compiled, outputs_of
 from krepro.fuzz.reference.feeding import Batch
 from krepro.fuzz.reference.layers import Network, Pass
@@ -97,10 +97,10 @@ def ready(network: Network) -> Compiled:
 def train(network: Network, batch: Batch, made: Computation) -> Report:
     """Take a training step and return what it reports."""
     compiled = ready(network)
-    made.use(rules.TRAINING_STEP)
+    made.use(training_rules.TRAINING_STEP)
     layers = [layer for layer in network.layers() if layer not in compiled.frozen]
     if compiled.frozen:
-        made.use(rules.FROZEN)
+        made.use(training_rules.FROZEN)
     variables: list[Variable] = [(each, i) for each in layers for i in range(each.learned)]
     step = Step(network, compiled, batch, made, training=True)
 
@@ -123,7 +123,7 @@ def train(network: Network, batch: Batch, made: Computation) -> Report:
 
 def test(network: Network, batch: Batch, made: Computation) -> Report:
     """Test a batch and return what that reports."""
-    made.use(rules.TESTING_CHANGES_NOTHING)
+    made.use(training_rules.TESTING_CHANGES_NOTHING)
     step = Step(network, ready(network), batch, made, training=False)
     step.total({})
     return step.report
@@ -194,7 +194,7 @@ class Step:
         entries = [Entry("loss", Mean(scaled, samples))]
         more = False
         if self.compiled.again:
-            self.made.use(rules.COMPILED_AGAIN)
+            self.made.use(training_rules.COMPILED_AGAIN)
         if several:
             more = len(by_output) < 2 or not known.names
             if not more:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from krepro.fuzz.reference.rules import Rule
+from krepro.fuzz.reference.rule import Rule
 
 Array = Any  # of NumPy, or what autograd puts in its place
 
