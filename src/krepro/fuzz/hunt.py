@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
@@ -197,14 +198,17 @@ class Hunt:
 
     def sights(self, program: Program) -> dict[Cell, Divergence]:
         """Play a program in every cell; return the divergences that nothing known explains."""
-        expected = expect(program)
+        chunks = source.chunks(program)
+        with concurrent.futures.ThreadPoolExecutor(1) as hand:
+            # The cells are other processes: they play while this one predicts.
+            playing = hand.submit(self.pool.play, chunks, source.model_names(program))
+            expected = expect(program)
+            played = playing.result()
         self.tally.programs += 1
         for step in expected.steps:
             self.tally.rules.update(step.rules)
         if expected.ended:
             self.tally.silent[expected.ended] += 1
-        chunks = source.chunks(program)
-        played = self.pool.play(chunks, source.model_names(program))
         script = "\n".join(chunks)
         found = {}
         for cell, play in played.items():

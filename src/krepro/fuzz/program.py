@@ -98,7 +98,7 @@ class Optimizer(msgspec.Struct, frozen=True):
     """
 
     name: str = "sgd"
-    args: dict[str, Any] = {}
+    args: dict[str, Named | float | int | bool | None] = {}
 
 
 class Data(msgspec.Struct, frozen=True):

@@ -15,22 +15,24 @@ def node_shapes(program: Program, number: int) -> tuple[tuple[Shape, ...], ...]:
     A node that calls a model gives as many as that has outputs; any other gives one.
     """
     found: list[tuple[Shape, ...]] = []
-    for node in program.models[number].nodes:
+    nodes = program.models[number].nodes
+    for node in nodes:
         given = [found[each][0] for each in node.inputs]
+        args = nodes[node.shares].args if node.shares >= 0 else node.args
         if node.op == "input":
-            shape: Shape = tuple(node.args["shape"])
+            shape: Shape = tuple(args["shape"])
         elif node.op == "dense":
-            shape = (*given[0][:-1], int(node.args["units"]))
+            shape = (*given[0][:-1], int(args["units"]))
         elif node.op == "embedding":
-            shape = (*given[0], int(node.args["output_dim"]))
+            shape = (*given[0], int(args["output_dim"]))
         elif node.op == "concatenate":
             shape = (*given[0][:-1], sum(each[-1] for each in given))
         elif node.op == "flatten":
             shape = (math.prod(given[0]),)
         elif node.op == "reshape":
-            shape = tuple(node.args["target_shape"])
+            shape = tuple(args["target_shape"])
         elif node.op == "model":
-            found.append(output_shapes(program, int(node.args["model"])))
+            found.append(output_shapes(program, int(args["model"])))
             continue
         else:
             shape = given[0]

@@ -408,19 +408,12 @@ def optimizer_of(optimizer: Optimizer) -> str:
     """Return the construction of an optimizer."""
     parts = []
     for name, value in optimizer.args.items():
-        if isinstance(value, Mapping):
-            value = msgspec_named(value)  # noqa: PLW2901
         if isinstance(value, Named):
             args = ", ".join(f"{k}={literal(v)}" for k, v in value.args.items())
             parts.append(f"{name}=keras.optimizers.schedules.{value.name}({args})")
         else:
             parts.append(f"{name}={literal(value)}")
     return f"keras.optimizers.{OPTIMIZERS[optimizer.name]}({', '.join(parts)})"
-
-
-def msgspec_named(value: Mapping[str, Any]) -> Named:
-    """Return what JSON keeps of a ``Named`` in a table of anything."""
-    return Named(value["name"], value.get("form", "object"), dict(value.get("args", {})))
 
 
 def named(module: str, classes: Mapping[str, str]) -> Callable[[Any], str]:

@@ -1,0 +1,493 @@
+"""Drawn programs, how they are compared, hunted and written; real Keras only where marked."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from krepro import published
+from krepro.fuzz import source
+from krepro.fuzz.compare import SILENT, Divergence, Expected, Value, first_divergence, plain
+from krepro.fuzz.hunt import Budget, Finding, Hunt, Tally, not_there
+from krepro.fuzz.known import Catalogue
+from krepro.fuzz.oracle import expect
+from krepro.fuzz.pool import Played
+from krepro.fuzz.program import (
+    Compile,
+    Data,
+    DictOf,
+    Evaluate,
+    Fit,
+    ListOf,
+    Model,
+    Named,
+    Node,
+    Optimizer,
+    Program,
+    SetTrainable,
+    from_json,
+    to_json,
+)
+from krepro.fuzz.reference import predict
+from krepro.fuzz.store import Store, tally_data, tally_from
+from krepro.fuzz.strategy import programs
+from krepro.fuzz.write import repro_text
+from krepro.home import Home
+from krepro.matrix import Cell
+from krepro.project import Project
+from krepro.recorded.difference import Kind
+from krepro.repro import read_repro
+from tests.conftest import ROOT
+
+TORCH = Cell("torch-2.13", "3.15.1")
+INPUT = Node("input", "east", (), {"shape": [1], "dtype": "float32"})
+FIT = Fit(0, Data(2), 2)
+MSE = Compile(0, Optimizer("sgd", {"learning_rate": 0.25}), loss=Named("mse"))
+
+
+def one_layer(*steps: Any) -> Program:
+    """A model of one layer, and some steps."""
+    model = Model(
+        "functional", "model", (INPUT, Node("dense", "apple", (0,), {"units": 1})), 0, 1
+    )
+    return Program((model,), steps)
+
+
+# --- programs and scripts -----------------------------------------------------------------
+
+
+@given(programs())
+@settings(max_examples=150, deadline=None)
+def test_a_program_is_a_script_of_a_chunk_a_step(program: Program) -> None:
+    assert from_json(to_json(program)) == program
+    chunks = source.chunks(program)
+    assert len(chunks) == 1 + len(program.steps)
+    assert all("result" in chunk for chunk in chunks[1:])
+    assigned = [
+        target.id
+        for node in ast.parse(chunks[0]).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    assert len(assigned) == len(set(assigned)), "a name is used twice"
+    assert set(source.model_names(program)) <= set(assigned)
+    for chunk in chunks[1:]:
+        ast.parse(chunk)
+
+
+def test_a_script_has_no_more_than_it_needs() -> None:
+    text = source.chunks(one_layer(MSE, FIT))[0]
+    assert "whole_numbers" not in text
+    assert "Batches" not in text
+    text = source.chunks(one_layer(MSE, Fit(0, Data(2, feed="sequence"), 2)))[0]
+    assert text.index("def batches") < text.index("class Batches")
+
+
+# --- comparing ----------------------------------------------------------------------------
+
+
+def value(number: Any, tolerance: float = 0.01) -> Value:
+    array = np.asarray(number, float)
+    return Value(array, np.full_like(array, tolerance))
+
+
+def run(result: Any, weights: dict[str, Any] | None = None) -> dict[str, Any]:
+    arrays = {path: {"array": each} for path, each in (weights or {}).items()}
+    return {"ending": "returned", "result": result, "weights": arrays}
+
+
+def table(**values: Any) -> dict[str, Any]:
+    return {"dict": [[name, each] for name, each in values.items()]}
+
+
+BUILT = (Expected(None, {"a": value([1.0])}), run(None, {"a": [1.0]}))
+
+
+def differ(
+    result: Any, seen: Any, should_be: float = 1.0, weight: float = 1.0
+) -> Divergence | None:
+    """Compare one step, whose one weight was 1 before it."""
+    wanted = Expected(result, {"a": value([should_be], 1e-3)})
+    found = run(seen, {"a": [weight]})
+    return first_divergence([FIT], [BUILT[0], wanted], [BUILT[1], found])
+
+
+def history(*losses: Any) -> dict[str, Any]:
+    return table(loss={"list": list(losses)})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seen", "kind"),
+    [
+        (history(value(1.0)), history(1.005), None),
+        (history(value(1.0)), history(1.02), Kind.LOSS),
+        (history(value(1.0)), history(float("nan")), Kind.LOSS),
+        (history(value(1.0)), history(1.0, 1.0), Kind.STRUCTURE),
+        (history(value(1.0, 0.5)), history(9.0), None),
+        (history(value(1.0)), table(other={"list": [1.0]}), Kind.NAMES),
+        (table(loss=value(1.0)), table(loss=1.0, mae=2.0), Kind.NAMES),
+        ({**table(loss=value(1.0)), "partial": True}, table(loss=1.0, mae=2.0), None),
+        ({**table(loss=value(1.0)), "partial": True}, table(mae=2.0), Kind.NAMES),
+        (table(loss=SILENT), table(loss=5.0), None),
+        (table(apple_loss=value(1.0)), table(apple_loss=5.0), Kind.OUTPUT_LOSSES),
+        (table(val_loss=value(1.0)), table(val_loss=5.0), Kind.LOSS),
+        (table(mae=value(1.0)), table(mae=5.0), Kind.METRICS),
+        (table(mae=value(1.0)), table(mae=None), Kind.STRUCTURE),
+        ({"list": [value(1.0), value(2.0)]}, {"list": [1.0, 3.0]}, Kind.METRICS),
+        ({"list": [value(1.0), value(2.0)]}, {"list": [3.0, 2.0]}, Kind.LOSS),
+        ({"list": [value(1.0)]}, 1.0, Kind.STRUCTURE),
+        (None, None, None),
+        (None, 1.0, Kind.STRUCTURE),
+    ],
+)
+def test_what_differs_in_a_result(wanted: Any, seen: Any, kind: Kind | None) -> None:
+    found = differ(wanted, seen)
+    assert (found and found.kind) == kind
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seen", "kind"),
+    [
+        (2.0, 2.0, None),
+        (2.0, 2.5, Kind.WEIGHTS),
+        (2.0, 1.0, Kind.TRAINS),
+        (1.0, 2.0, Kind.TRAINS),
+        (1.0, 1.0, None),
+    ],
+)
+def test_which_weights_change_comes_before_their_values(
+    wanted: float, seen: float, kind: Kind | None
+) -> None:
+    found = differ(None, None, wanted, seen)
+    assert (found and found.kind) == kind
+
+
+def test_structure_is_told_before_values() -> None:
+    found = differ(table(loss=value(1.0), mae=value(1.0)), table(loss=9.0), weight=5.0)
+    assert found.kind is Kind.NAMES
+    assert found.kinds == (Kind.NAMES, Kind.TRAINS)
+
+
+def test_an_exception_is_a_difference_unless_it_is_promised() -> None:
+    raised = {
+        "ending": "raised",
+        "exception": "ValueError",
+        "message": "no 12",
+        "site": "a.py:f",
+    }
+    wanted = Expected(None, {})
+    found = first_divergence([FIT], [BUILT[0], wanted], [BUILT[1], raised])
+    assert (found.kind, found.seen, found.site) == (
+        Kind.RAISES,
+        "ValueError: no 12",
+        "a.py:f",
+    )
+    assert found.signature == ("raises", "fit", "a.py:f", "ValueError: no 0")
+    promised = Expected(None, {}, raises=True)
+    assert first_divergence([FIT], [BUILT[0], promised], [BUILT[1], raised]) is None
+    found = first_divergence([FIT], [BUILT[0], promised], [BUILT[1], run(None)])
+    assert found.kind is Kind.RAISES
+
+
+def test_nothing_is_said_where_the_prediction_ends() -> None:
+    assert first_divergence([FIT, FIT], [BUILT[0]], [BUILT[1], run(history(7.0))]) is None
+
+
+def test_a_message_without_what_varies() -> None:
+    said = plain("Expected 'apple' of shape (2, 3), got 1.5 at 0x7f01\nand more")
+    assert said == "Expected '...' of shape (0, 0), got 0 at 0"
+
+
+def test_tolerances_come_from_rounding() -> None:
+    steps = expect(one_layer(MSE, Fit(0, Data(4), 2, epochs=2))).steps
+    weights = steps[-1].weights["model_0/apple/0"]
+    assert 0 < weights.tolerance.max() < 1e-4
+    assert not weights.useless
+    assert Value(np.asarray(1.0), np.asarray(0.1)).useless
+
+
+# --- hunting ------------------------------------------------------------------------------
+
+
+def encoded(result: Any) -> Any:
+    if result is SILENT:
+        return 0.0
+    if not isinstance(result, dict):
+        return result
+    if "array" in result:
+        return {"array": np.asarray(result["array"]).tolist()}
+    if "dict" in result:
+        return {"dict": [[key, encoded(item)] for key, item in result["dict"]]}
+    return {
+        form: [encoded(item) for item in held]
+        for form, held in result.items()
+        if form != "partial"
+    }
+
+
+class Fake:
+    """Plays programs as the reference predicts them, with a fault where one is planted."""
+
+    def __init__(self, fault: Callable[[Program, list[dict[str, Any]]], None]) -> None:
+        self.fault = fault
+        self.program = one_layer()
+        self.fresh: list[bool] = []
+
+    def play(
+        self, *_: object, fresh: bool = False, cells: Collection[Cell] | None = None
+    ) -> dict[Cell, Played]:
+        self.fresh.append(fresh)
+        steps = []
+        for each in predict(self.program):
+            if each.raises:
+                steps.append(
+                    {"ending": "raised", "exception": "E", "message": "", "site": ""}
+                )
+                break
+            arrays = {
+                path: np.asarray(held).tolist() for path, held in each.weights.items()
+            }
+            steps.append(run(encoded(each.result), arrays))
+        self.fault(self.program, steps)
+        return dict.fromkeys(cells or [TORCH], Played("done", tuple(steps), "", 0.01))
+
+
+class Knows:
+    """A catalogue that explains what a function says it does."""
+
+    def __init__(self, explains: Callable[[Divergence], bool] = lambda _: False) -> None:
+        self.explains = explains
+
+    def explain(self, _: str, divergence: Divergence, __: Cell) -> tuple[str, ...]:
+        return ("an_entry",) if self.explains(divergence) else ()
+
+
+def hunting(
+    fault: Callable[[Program, list[dict[str, Any]]], None],
+    knows: Knows | None = None,
+    programs: int = 120,
+    **more: Any,
+) -> Hunt:
+    pool = Fake(fault)
+    hunt = Hunt(pool, knows or Knows(), Budget(0.0, programs), **more)  # type: ignore[arg-type]
+    sights = hunt.sights
+
+    def watched(program: Program) -> dict[Cell, Divergence]:
+        pool.program = program
+        return sights(program)
+
+    hunt.sights = watched  # type: ignore[method-assign]
+    confirm = hunt._confirmed
+
+    def confirmed(new: Any) -> Finding:
+        pool.program = new.program
+        return confirm(new)
+
+    hunt._confirmed = confirmed  # type: ignore[method-assign]
+    return hunt
+
+
+def doubled_evaluation(program: Program, steps: list[dict[str, Any]]) -> None:
+    """What evaluate says of the loss is twice what it is."""
+    for step, told in zip(program.steps, steps[1:], strict=False):
+        if isinstance(step, Evaluate) and isinstance(told.get("result"), dict):
+            held = told["result"]
+            if "dict" in held:
+                held["dict"] = [
+                    [k, 2 * v + 1 if k == "loss" else v] for k, v in held["dict"]
+                ]
+
+
+def test_a_fault_is_found_made_small_and_told_once() -> None:
+    told: list[Finding] = []
+    hunt = hunting(doubled_evaluation, programs=800)
+    hunt.tell = told.append
+    hunt.run()
+    assert [(f.divergence.kind, f.divergence.call) for f in told] == [
+        (Kind.LOSS, "evaluate")
+    ]
+    (finding,) = told
+    assert finding.confirmed
+    assert [type(step) for step in finding.program.steps] == [Compile, Evaluate]
+    assert len(finding.program.models) == 1
+    assert hunt.tally.seen_again[0] > 0
+    assert True in hunt.pool.fresh  # type: ignore[attr-defined]
+
+
+def test_what_is_known_is_counted_and_not_told() -> None:
+    hunt = hunting(doubled_evaluation, Knows(lambda d: d.kind is Kind.LOSS), programs=800)
+    hunt.run()
+    assert not hunt.found
+    assert hunt.tally.known["an_entry"] > 0
+
+
+def test_without_a_fault_nothing_is_found() -> None:
+    hunt = hunting(lambda *_: None, programs=300)
+    hunt.run()
+    assert not hunt.found
+    assert 300 <= hunt.tally.programs < 320
+    assert len(hunt.tally.rules) > 40
+
+
+def test_a_seed_draws_the_same_programs() -> None:
+    def drawn(seed: int) -> list[bytes]:
+        seen: list[bytes] = []
+        hunt = hunting(
+            lambda program, _: seen.append(to_json(program)), programs=20, seed=seed
+        )
+        hunt.run()
+        return seen
+
+    assert drawn(3) == drawn(3)
+    assert drawn(3) != drawn(4)
+
+
+def test_a_process_that_dies_is_a_finding() -> None:
+    hunt = hunting(lambda *_: None, programs=5)
+    fake = hunt.pool
+
+    def dies(*_: object, **__: object) -> dict[Cell, Played]:
+        return {TORCH: Played("crashed", (), "signal 6")}
+
+    fake.play = dies  # type: ignore[method-assign]
+    hunt.run()
+    assert hunt.found[0].divergence.seen == "crashed: signal 6"
+
+
+def test_what_cannot_be_tested_is_no_finding() -> None:
+    hunt = hunting(lambda *_: None, programs=5)
+    hunt.pool.play = lambda *_, **__: {TORCH: Played("untestable", (), "no wheel")}  # type: ignore[method-assign]
+    hunt.run()
+    assert not hunt.found
+    assert hunt.tally.untestable == {TORCH: "no wheel"}
+
+
+@pytest.mark.parametrize(
+    ("message", "lacks"),
+    [
+        ("Argument(s) not recognized: {'loss_scale_factor': 2}", True),
+        ("SGD.__init__() got an unexpected keyword argument 'x'", True),
+        ("No module named 'tensorflow'", True),
+        ("shapes do not match", False),
+    ],
+)
+def test_what_a_release_lacks_says_nothing(message: str, lacks: bool) -> None:
+    raised = {"ending": "raised", "exception": "ValueError", "message": message}
+    assert not_there(Played("done", (raised,))) is lacks
+    assert not not_there(Played("done", (run(None),)))
+
+
+# --- keeping and writing ------------------------------------------------------------------
+
+
+def divergent() -> Finding:
+    program = one_layer(MSE, FIT, Evaluate(0, Data(2), 2))
+    steps = expect(program).steps
+    (loss,) = [value for name, value in steps[-1].result["dict"] if name == "loss"]
+    told = Divergence(
+        Kind.LOSS,
+        2,
+        "evaluate",
+        "loss",
+        f"{float(loss.value):.6g}",
+        "7",
+        7.0,
+        1e-6,
+        path=("loss",),
+        rules=frozenset(steps[-1].rules),
+    )
+    return Finding(program, {TORCH: told})
+
+
+def test_findings_and_progress_are_kept(tmp_path: Path) -> None:
+    store = Store.of(Home(tmp_path), [TORCH], 1)
+    assert store.progress() == (0, Tally(), 0.0)
+    finding = divergent()
+    path = store.keep(finding, Project(ROOT).matrix)
+    assert path == store.path_of(finding)
+    assert store.findings() == [finding]
+    tally = Tally(programs=7)
+    tally.plays[TORCH] += 3
+    tally.seconds[TORCH] += 1.5
+    tally.known["an_entry"] += 2
+    store.note(4, tally, 12.5)
+    number, again, seconds = store.progress()
+    assert (number, seconds) == (4, 12.5)
+    assert (
+        tally_data(again) == tally_data(tally) == tally_data(tally_from(tally_data(tally)))
+    )
+    assert Store.of(Home(tmp_path), [TORCH], 2).progress()[0] == 0
+
+
+def test_a_finding_is_written_as_a_repro(tmp_path: Path) -> None:
+    finding = divergent()
+    path = tmp_path / "fuzz_finding.py"
+    path.write_text(repro_text(finding, Project(ROOT).matrix))
+    repro = read_repro(path)
+    assert repro.tests == ("test_the_promise",)
+    assert repro.kind == "silent"
+    assert "keras.io" in repro.docs[0]
+    assert 'result["loss"]' in path.read_text()
+
+
+def test_what_comes_after_the_divergence_is_not_written() -> None:
+    finding = divergent()
+    longer = Program(
+        finding.program.models, (*finding.program.steps, SetTrainable(0, False))
+    )
+    text = repro_text(Finding(longer, finding.sights), Project(ROOT).matrix)
+    assert "trainable" not in text
+
+
+# --- real Keras ---------------------------------------------------------------------------
+
+
+def outputs(loss: Any) -> Program:
+    """Two outputs against the alphabet."""
+    nodes = (
+        INPUT,
+        Node("dense", "berry", (0,), {"units": 1}),
+        Node("dense", "apple", (0,), {"units": 1}),
+    )
+    model = Model("functional", "model", nodes, 0, ListOf((1, 2)))
+    data = Data(2, y=ListOf((0, 1)))
+    return Program((model,), (Compile(0, loss=loss), Evaluate(0, data, 2)))
+
+
+def test_the_catalogue_explains_what_it_knows() -> None:
+    project = Project(ROOT)
+    repros = project.repros()
+    catalogue = Catalogue(repros, published.for_people(project, repros))
+    loss = DictOf(("berry", "apple"), (Named("mse"), Named("mae")))
+    program = outputs(loss)
+    script = "\n".join(source.chunks(program))
+    told = Divergence(Kind.LOSS, 1, "evaluate", "loss", "1", "2")
+    entry = "dict_losses_applied_alphabetically"
+    assert entry in catalogue.explain(script, told, Cell("torch-2.13", "3.6.0"))
+    assert entry not in catalogue.explain(script, told, TORCH)
+    names = Divergence(
+        Kind.RAISES, 1, "evaluate", "exception", "no exception", "ValueError: x"
+    )
+    assert entry not in catalogue.explain(script, names, Cell("torch-2.13", "3.6.0"))
+
+
+def test_a_report_as_json_is_json() -> None:
+    from krepro.render import fuzz as rendering
+
+    finding = divergent()
+    outcome = rendering.Outcome(
+        (TORCH,), 0, Tally(programs=3), (finding,), (Path("f.py"),), 1.0, stopped=False
+    )
+    data = json.loads(rendering.as_json(outcome))
+    assert data["findings"][0]["sights"][0]["kind"] == "loss"
+    assert data["programs"] == 3
+    assert "f.py" in rendering.text(outcome)
+    assert "# krepro fuzz" in rendering.markdown(outcome)
