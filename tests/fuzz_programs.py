@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from krepro.fuzz.program import (
+    Callback,
     Clone,
     Compile,
     Data,
@@ -660,22 +661,14 @@ def architectures() -> None:
             Predict(0, Data(3, 1), 2),
         ),
     )
+    keys = two(keyed(price=2, area=3))
     for feed in ("dataset", "sequence", "generator"):
         p[f"fed_by_{feed}"] = of(
-            two(),
+            keys,
             steps=(
-                Compile(0, sgd(), listed(MSE, MAE)),
-                Fit(
-                    0,
-                    Data(6, 3, y=BOTH if feed != "dataset" else TupleOf((0, 1)), feed=feed),
-                    4,
-                    1 if feed == "generator" else 2,
-                ),
-                Evaluate(
-                    0,
-                    Data(5, 2, y=BOTH if feed != "dataset" else TupleOf((0, 1)), feed=feed),
-                    2,
-                ),
+                Compile(0, sgd(), keyed(area=MSE, price=MAE)),
+                Fit(0, Data(6, 3, y=NAMED, feed=feed), 4, 1 if feed == "generator" else 2),
+                Evaluate(0, Data(5, 2, y=NAMED, feed=feed), 2),
             ),
         )
     p["first_batches_only"] = of(
@@ -684,5 +677,32 @@ def architectures() -> None:
     )
 
 
-for make in (one_output, two_outputs, optimizers, architectures):
+def callbacks() -> None:
+    p = PROGRAMS
+    watches = {"monitor": "val_loss", "patience": 1}
+    for name, rate, callback in (
+        ("stopped_early", 1.5, Callback("EarlyStopping", watches)),
+        (
+            "best_restored",
+            1.5,
+            Callback("EarlyStopping", {**watches, "restore_best_weights": True}),
+        ),
+        (
+            "rate_reduced",
+            0.5,
+            Callback("ReduceLROnPlateau", {**watches, "factor": 0.5, "min_delta": 0.25}),
+        ),
+        ("not_stopped", 0.125, Callback("EarlyStopping", {**watches, "min_delta": 0.0})),
+    ):
+        p[name] = of(
+            small(),
+            steps=(
+                Compile(0, sgd(rate), MSE),
+                Fit(0, Data(6, 3), 4, 5, validation=Data(4, 1), callbacks=(callback,)),
+                on_batch(start=2),
+            ),
+        )
+
+
+for make in (one_output, two_outputs, optimizers, architectures, callbacks):
     make()

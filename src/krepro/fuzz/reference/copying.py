@@ -35,7 +35,7 @@ def loaded(network: Network) -> Network:
     compiled = network.compiled
     if compiled is not None:
         old = compiled.optimizer
-        optimizer = Optimizing(old.optimizer, old.steps, old.updates)
+        optimizer = Optimizing(old.optimizer, old.steps, old.updates, old.rate_now)
         for what, by_variable in old.state.items():
             optimizer.state[what] = {
                 (copies[layer], i): value for (layer, i), value in by_variable.items()

@@ -118,6 +118,9 @@ def all_samples(
     training: bool,
 ) -> Batch:
     """Return all samples of a step, as they belong to the outputs."""
+    parts = [data.y, data.sample_weight, *([ListOf(())] if data.x == "list" else [])]
+    if data.feed != "arrays" and any(isinstance(each, ListOf) for each in parts):
+        raise Undefined("lists of arrays from a dataset or a generator")
     outputs = outputs_of(model)
     y = targets(outputs, of_outputs, data, compiled, made)
     weights = sample_weights(outputs, data, compiled, made)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -245,3 +245,20 @@ def rearranged(node: Node, inputs: Sequence[Array]) -> Array:
     if node.op == "reshape":
         return anp.reshape(x, (x.shape[0], *node.args["target_shape"]))
     return x
+
+
+def behind(network: Network, outputs: Collection[int]) -> set[Layer]:
+    """Return the layers that some nodes of a model depend on."""
+    found: set[Layer] = set()
+    going, seen = list(outputs), set(outputs)
+    while going:
+        number = going.pop()
+        node = network.model.nodes[number]
+        called = network.called.get(number)
+        if isinstance(called, Network):
+            found |= behind(called, set(programs.leaves(called.model.outputs)))
+        elif called is not None:
+            found.add(called)
+        going += [each for each in node.inputs if each not in seen]
+        seen |= set(node.inputs)
+    return found

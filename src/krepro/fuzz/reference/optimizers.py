@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,7 @@ class Optimizing:
     optimizer: Optimizer
     steps: int = 0
     updates: int = 0
+    rate_now: float | None = None
     state: dict[str, dict[Variable, Array]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -70,9 +71,15 @@ class Optimizing:
         return value
 
     def apply(
-        self, variables: Sequence[Variable], gradients: Sequence[Array], made: Computation
+        self,
+        variables: Sequence[Variable],
+        gradients: Sequence[Array],
+        made: Computation,
+        idle: Collection[Variable] = (),
     ) -> None:
-        """Take a step with the gradients of a batch."""
+        """Take a step with the gradients of a batch; ``idle`` variables have none."""
+        if idle and self.argument("weight_decay"):
+            raise Undefined("the decay of weights that the loss does not depend on")
         every = self.argument("gradient_accumulation_steps")
         rate = self.rate(made)
         self.steps += 1
@@ -89,20 +96,26 @@ class Optimizing:
         self.updates += 1
         for variable, gradient in zip(variables, gradients, strict=True):
             layer, i = variable
-            decayed = self.decayed(layer.weights[i], gradient, rate, made)
+            decayed = self.decayed(layer.weights[i], rate, made)
             moved = decayed + self.change(variable, gradient, rate, made)
             layer.weights[i] = made.rounded(moved)
         self.average(variables, made)
 
+    def fixed_rate(self) -> float | None:
+        """Return the learning rate, None where a schedule gives it."""
+        if self.rate_now is not None:
+            return self.rate_now
+        default = 0.01 if self.optimizer.name == "sgd" else 0.001
+        given = self.argument("learning_rate", default)
+        return None if isinstance(given, Mapping | Named) else float(given)
+
     def rate(self, made: Computation) -> float:
         """Return the learning rate of the step to be taken."""
-        given = self.argument(
-            "learning_rate", 0.01 if self.optimizer.name == "sgd" else 0.001
-        )
-        if isinstance(given, Mapping):
-            given = Named(given["name"], args=dict(given.get("args", {})))
+        if (fixed := self.fixed_rate()) is not None:
+            return fixed
+        given = self.argument("learning_rate")
         if not isinstance(given, Named):
-            return float(given)
+            given = Named(given["name"], args=dict(given.get("args", {})))
         made.use(training_rules.SCHEDULE_STEP)
         return float(made.rounded(scheduled(given, self.steps, made)))
 
@@ -120,15 +133,11 @@ class Optimizing:
             return [shortened(each, together, most) for each in gradients]
         return list(gradients)
 
-    def decayed(
-        self, weight: Array, gradient: Array, rate: float, made: Computation
-    ) -> Array:
+    def decayed(self, weight: Array, rate: float, made: Computation) -> Array:
         """Return a weight after its decay."""
         decay = self.argument("weight_decay")
         if not decay:
             return weight
-        if not np.any(gradient):
-            raise Undefined("the decay of weights without a gradient")
         made.use(training_rules.WEIGHT_DECAY)
         return weight - rate * decay * weight
 

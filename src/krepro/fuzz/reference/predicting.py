@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from krepro.fuzz import program as programs
 from krepro.fuzz import shapes
 from krepro.fuzz.program import Data, DictOf, ListOf, Program, Step, Structure, TupleOf
-from krepro.fuzz.reference import copying, dealing, feeding, rules, stepping, training_rules
+from krepro.fuzz.reference import (
+    callbacks,
+    copying,
+    dealing,
+    feeding,
+    rules,
+    stepping,
+    training_rules,
+)
 from krepro.fuzz.reference.feeding import Batch
 from krepro.fuzz.reference.layers import Network, build
 from krepro.fuzz.reference.stepping import Report
@@ -31,6 +42,7 @@ def predict(program: Program, noise: float = 0.0, seed: int = 0) -> Predictions:
     With ``noise``, every intermediate result is off by about so much, as by rounding.
     """
     found = Predictions()
+    program = replace(program, models=tuple(map(spelled_out, program.models)))
     made = Computation(noise, np.random.default_rng(seed))
     try:
         world = World(program, build(program, made), made)
@@ -41,6 +53,15 @@ def predict(program: Program, noise: float = 0.0, seed: int = 0) -> Predictions:
     except Undefined as ended:
         found.ended = ended
     return found
+
+
+def spelled_out(model: programs.Model) -> programs.Model:
+    """Return a model where nodes that share a layer have its arguments."""
+    nodes = [
+        replace(node, args=model.nodes[node.shares].args) if node.shares >= 0 else node
+        for node in model.nodes
+    ]
+    return replace(model, nodes=tuple(nodes))
 
 
 @dataclass
@@ -128,45 +149,48 @@ class World:
     ) -> Report:
         """Return what the evaluation of data reports."""
         together = self.samples(network, number, data, training=False)
-        report: Report | None = None
-        for batch in feeding.batches(together, batch_size, self.made):
-            found = stepping.test(network, batch, self.made)
-            report = found if report is None else report + found
-        assert report is not None
-        return report
+        batches = feeding.batches(together, batch_size, self.made)
+        reports = [stepping.test(network, each, self.made) for each in batches]
+        return functools.reduce(operator.add, reports)
 
     def fit(self, network: Network, step: programs.Fit) -> object:
         """Train for some epochs and return the history."""
-        if step.callbacks:
-            raise Undefined("callbacks are not covered")
         self.made.use(rules.EPOCH_LOSS, rules.HISTORY)
         together = self.samples(network, step.model, step.data, training=True)
+        watchers = callbacks.watching(step.callbacks, network, self.made)
         history: dict[str, list[Any]] = {}
-        more = False
+        more = watchers.logs_more
         for epoch in range(step.epochs):
             if epoch and step.data.feed == "generator":
                 raise Undefined("a second epoch of a generator that has ended")
-            report: Report | None = None
-            for number, batch in enumerate(
-                feeding.batches(together, step.batch_size, self.made)
-            ):
-                if number == step.steps_per_epoch:
-                    if step.epochs > 1:
-                        raise Undefined("where an epoch after an interrupted one starts")
-                    break
-                found = stepping.train(network, batch, self.made)
-                report = found if report is None else report + found
-            if step.steps_per_epoch and step.steps_per_epoch > number + 1:
-                raise Undefined("an epoch of more batches than there are")
-            assert report is not None
-            more |= record(report, history, "")
+            report = self.epoch(network, together, step)
+            numbers, others = report.numbers()
             if step.validation is not None:
                 self.made.use(rules.VALIDATION)
                 held = self.evaluated(network, step.model, step.validation, step.batch_size)
-                more |= record(held, history, "val_")
+                found, unknown = held.numbers()
+                numbers |= {f"val_{key}": value for key, value in found.items()}
+                others |= unknown
+            more |= others
+            for key, value in numbers.items():
+                history.setdefault(key, []).append(value)
+            if watchers.after_epoch(numbers, epoch):
+                break
+        watchers.after_training()
         stepping.ready(network).optimizer.finish(self.made)
         encoded = {"dict": [[key, {"list": values}] for key, values in history.items()]}
         return stepping.partial(encoded, more)
+
+    def epoch(self, network: Network, together: Batch, step: programs.Fit) -> Report:
+        """Train an epoch."""
+        batches = list(feeding.batches(together, step.batch_size, self.made))
+        wanted = step.steps_per_epoch or len(batches)
+        if wanted > len(batches):
+            raise Undefined("an epoch of more batches than there are")
+        if wanted < len(batches) and step.epochs > 1:
+            raise Undefined("where an epoch after an interrupted one starts")
+        reports = [stepping.train(network, each, self.made) for each in batches[:wanted]]
+        return functools.reduce(operator.add, reports)
 
     def predict(self, network: Network, step: programs.Predict) -> object:
         """Return the encoded outputs for data."""
@@ -177,14 +201,6 @@ class World:
             network.model.outputs,
             dict(zip(programs.leaves(network.model.outputs), outputs, strict=True)),
         )
-
-
-def record(report: Report, history: dict[str, list[Any]], prefix: str) -> bool:
-    """Put an epoch's numbers into the history; return whether there may be others."""
-    numbers, more = report.numbers()
-    for key, value in numbers.items():
-        history.setdefault(prefix + key, []).append(value)
-    return more
 
 
 def structured(structure: Structure, values: Mapping[Any, Array]) -> object:

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import autograd.numpy as anp
+import numpy as np
 from autograd import value_and_grad
 from autograd.tracer import getval
 
-from krepro.fuzz.program import Named
+from krepro.fuzz.program import Named, leaves
 from krepro.fuzz.reference import losses as formulas
 from krepro.fuzz.reference import rules, training_rules
 from krepro.fuzz.reference.dealing import Compiled, outputs_of
 from krepro.fuzz.reference.feeding import Batch
-from krepro.fuzz.reference.layers import Network, Pass
+from krepro.fuzz.reference.layers import Network, Pass, behind
 from krepro.fuzz.reference.losses import Mean
 from krepro.fuzz.reference.optimizers import Variable
 from krepro.fuzz.reference.words import SILENT, Array, Computation, Silent, Undefined
@@ -115,10 +116,24 @@ def train(network: Network, batch: Batch, made: Computation) -> Report:
     else:
         _, found = value_and_grad(total)([layer.weights[i] for layer, i in variables])
         gradients = [made.rounded(each) for each in found]
-        compiled.optimizer.apply(variables, gradients, made)
+        idle = without_gradient(network, compiled, variables)
+        compiled.optimizer.apply(variables, gradients, made, idle)
     for layer, statistics in step.statistics.items():
         layer.weights[2:] = statistics
     return step.report
+
+
+def without_gradient(
+    network: Network, compiled: Compiled, variables: Sequence[Variable]
+) -> list[Variable]:
+    """Return the variables that the loss does not depend on."""
+    nodes = list(leaves(network.model.outputs))
+    learning = behind(network, {nodes[number] for number in compiled.has_loss})
+    return [
+        (layer, i)
+        for layer, i in variables
+        if layer not in learning and (i or not layer.node.args.get("kernel_l2"))
+    ]
 
 
 def test(network: Network, batch: Batch, made: Computation) -> Report:
@@ -154,7 +169,10 @@ class Step:
         )
         penalties = list(self.penalties(weights))
         total = self.made.rounded(sum(penalties, total))
-        reported: float | Silent = float(getval(total))
+        size = float(getval(total))
+        if not np.isfinite(size):
+            raise Undefined("a loss that is no number")
+        reported: float | Silent = size
         if penalties and not self.training:
             self.made.use(rules.PENALTY_IN_TEST)
             reported = SILENT

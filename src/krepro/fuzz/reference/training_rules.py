@@ -111,6 +111,32 @@ RESET_METRICS = rule(
     "Model.reset_metrics",
 )
 
+CALLBACKS_API = f"{SITE}/api/callbacks/"
+EARLY_STOPPING = rule(
+    "early_stopping",
+    "Training ends after patience epochs without an improvement of the number watched.",
+    f"{CALLBACKS_API}early_stopping/",
+    "EarlyStopping",
+)
+BEST_WEIGHTS = rule(
+    "best_weights",
+    "With restore_best_weights the model ends with the weights of its best epoch.",
+    f"{CALLBACKS_API}early_stopping/",
+    "EarlyStopping: restore_best_weights",
+)
+REDUCE_RATE = rule(
+    "reduce_rate",
+    "After patience epochs without an improvement the learning rate is multiplied by factor.",
+    f"{CALLBACKS_API}reduce_lr_on_plateau/",
+    "ReduceLROnPlateau",
+)
+CALLBACK_WITHOUT_EFFECT = rule(
+    "callback_without_effect",
+    "Checkpoints and logs are written to files; a training without NaN is not terminated.",
+    CALLBACKS_API,
+    "ModelCheckpoint, CSVLogger, TerminateOnNaN",
+)
+
 # --- optimizers ---------------------------------------------------------------------------
 
 SGD = rule("sgd", "w = w - learning_rate * g.", f"{OPTIMIZERS}sgd/", "SGD")
