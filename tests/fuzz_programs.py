@@ -172,6 +172,37 @@ def one_output() -> None:
             Evaluate(0, Data(5, 5), 2, return_dict=False),
         ),
     )
+    for kind, activation, form in (
+        ("binary", "sigmoid", "binary"),
+        ("classes", "softmax", "sparse_categorical"),
+        ("one_hot", "softmax", "categorical"),
+    ):
+        p[f"metrics_of_{kind}"] = trained(
+            small(activation, 3),
+            Compile(
+                0,
+                sgd(),
+                Named(f"{form}_crossentropy", "function"),
+                metrics=listed(
+                    Named(f"{form}_crossentropy", "object"), Named(f"{form}_accuracy")
+                ),
+                weighted_metrics=listed(Named(f"{form}_accuracy", "object", {"name": "w"})),
+            ),
+            targets=(kind,),
+            sample_weight=0,
+        )
+    p["metrics_of_errors"] = trained(
+        small(),
+        Compile(
+            0,
+            sgd(),
+            MSE,
+            metrics=listed(
+                Named("root_mean_squared_error", "object"),
+                Named("mean_absolute_error", "function"),
+            ),
+        ),
+    )
     p["sample_weight"] = trained(
         small(),
         Compile(0, sgd(), MSE, metrics=listed(MAE), weighted_metrics=listed(SHORT_MAE)),
@@ -195,6 +226,11 @@ def one_output() -> None:
     p["no_bias_frozen_layer"] = trained(
         line(x(), dense("first", 0, 3, trainable=False), dense("last", 1, use_bias=False)),
         Compile(0, adam(), MSE),
+    )
+    # Its weight is 0: relu(0).
+    p["kink"] = trained(
+        line(x(1), dense("only", 0, use_bias=False, activation="relu"), start=8),
+        Compile(0, sgd(), MSE),
     )
     p["sum_reduction"] = trained(
         small(units=2),
@@ -303,6 +339,9 @@ def two_outputs() -> None:
         ),
         Compile(0, sgd(), listed(MSE, listed(MAE, MSE))),
         y=listed(0, listed(1, 2)),
+    )
+    p["one_array_of_weights"] = trained(
+        two(), Compile(0, sgd(), listed(MSE, MAE)), y=BOTH, sample_weight=0
     )
     p["list_loss_dict_weights"] = trained(
         two(), Compile(0, sgd(), listed(MSE, MAE), keyed(price=2.0, area=0.5)), y=BOTH
@@ -692,6 +731,7 @@ def callbacks() -> None:
             0.5,
             Callback("ReduceLROnPlateau", {**watches, "factor": 0.5, "min_delta": 0.25}),
         ),
+        ("terminated", 0.125, Callback("TerminateOnNaN")),
         ("not_stopped", 0.125, Callback("EarlyStopping", {**watches, "min_delta": 0.0})),
     ):
         p[name] = of(
