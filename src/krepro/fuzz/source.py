@@ -226,7 +226,8 @@ def subclassed(program: Program, number: int) -> Iterator[str]:
         elif node.op != "input" and node.shares < 0:
             yield f"        self.{node.name} = {layer_of(node)}"
     yield ""
-    yield "    def call(self, inputs):"
+    # The documented way to have layers inside know whether the model trains.
+    yield "    def call(self, inputs, training=None):"
     names: list[str] = []
     taken = list(leaves(model.inputs))
     keys = model.inputs.keys if isinstance(model.inputs, DictOf) else ()

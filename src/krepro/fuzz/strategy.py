@@ -79,6 +79,8 @@ FEATURES = (
     "labels",
     "eagerness",
     "steps per execution",
+    "steps per epoch",
+    "running values",
 )
 # Names of outputs and inputs, by model; any order of them may be drawn.
 HEADS = (("apple", "berry", "cherry"), ("dahlia", "elder", "fern"))
@@ -309,6 +311,9 @@ class Maker:
             weights: list[Structure] = [self.one((0.5, 2.0, 0.25)) for _ in losses]
             form = "dict" if isinstance(loss, DictOf) else self.one(("list", "dict"))
             args["loss_weights"] = self.by_output(form, names, weights)
+        elif self.maybe("loss weights"):
+            args["loss"] = ListOf((loss,))
+            args["loss_weights"] = ListOf((self.one((0.5, 2.0)),))
         for word in ("metrics", "weighted_metrics"):
             if self.uses(word.replace("_", " ")):
                 args[word] = self.metrics(structure, kinds, names)
@@ -345,6 +350,8 @@ class Maker:
         form = "string"
         if self.uses("loss forms"):
             form = self.one(("string", "object", "function"))
+            if form == "object" and self.one((False, True)):
+                return Named(name, form, {"reduction": "sum"})
         return Named(SHORT.get(name, name) if form == "string" else name, form)
 
     def metrics(
@@ -353,9 +360,9 @@ class Maker:
         """Draw the metrics of a model."""
 
         def one(kind: str) -> Named:
-            options = METRICS if kind == "numbers" else (LABEL_METRICS[kind],)
+            options = METRICS if kind == "numbers" else (LABEL_METRICS[kind], "accuracy")
             name = self.one(options)
-            form = self.one(("string", "object"))
+            form = self.one(("string", "object")) if name != "accuracy" else "string"
             return Named(SHORT.get(name, name) if form == "string" else name, form)
 
         if len(kinds) == 1:
@@ -421,7 +428,8 @@ class Maker:
         positions: list[Structure] = list(range(len(kinds)))
         y: Structure = 0
         if len(kinds) > 1:
-            if isinstance(structure, DictOf):
+            by_name = self.uses("loss forms") and len(set(names)) == len(names)
+            if isinstance(structure, DictOf) or (by_name and self.one((False, True))):
                 y = self.by_output("dict", names, positions)
             else:
                 y = (
@@ -438,7 +446,12 @@ class Maker:
         args: dict[str, Any] = {}
         if self.maybe("sample weights"):
             args["sample_weight"] = y
-        elif kinds in (("binary",), ("classes",)) and train and self.maybe("class weights"):
+        elif (
+            len(kinds) == 1
+            and kinds[0] != "numbers"
+            and train
+            and self.maybe("class weights")
+        ):
             args["class_weight"] = ((0, 0.5), (1, 2.0))
         chosen = "arrays"
         if feed and self.uses("feeds"):
@@ -521,43 +534,46 @@ class Maker:
             self.on_batch(model, train=True)
             return
         data, size = self.sized(model, train=True)
-        epochs = self.number(1, 2)
+        epochs = self.number(1, 4 if self.uses("callbacks") else 2)
         if data.feed == "generator":
             epochs = 1
         validation = None
         if self.maybe("validation"):
             held = self.data(model, self.number(2, 5), feed=False)
             validation = replace(held, x=data.x)
-        callbacks = self.callbacks(validation) if self.uses("callbacks") else ()
-        self.steps.append(Fit(model, data, size, epochs, validation, callbacks))
+        callbacks = self.callbacks(model, validation) if self.uses("callbacks") else ()
+        steps = None
+        if self.maybe("steps per epoch"):
+            steps = self.number(1, -(-data.samples // size))
+            epochs = 1
+        self.steps.append(Fit(model, data, size, epochs, validation, callbacks, steps))
 
-    def callbacks(self, validation: Data | None) -> tuple[Callback, ...]:
+    def callbacks(self, model: int, validation: Data | None) -> tuple[Callback, ...]:
         """Draw the callbacks of a training."""
         monitor = "val_loss" if validation is not None else "loss"
-        found: tuple[Callback, ...] = self.one(
-            (
-                (Callback("EarlyStopping", {"monitor": monitor, "patience": 1}),),
-                (
-                    Callback(
-                        "EarlyStopping",
-                        {"monitor": monitor, "patience": 1, "restore_best_weights": True},
-                    ),
-                ),
-                (
-                    Callback(
-                        "ReduceLROnPlateau",
-                        {
-                            "monitor": monitor,
-                            "factor": 0.5,
-                            "patience": 1,
-                            "min_delta": 0.5,
-                        },
-                    ),
-                ),
-                (Callback("TerminateOnNaN", {}),),
-            )
-        )
-        return found
+        metrics = self.compiled[model].metrics
+        if isinstance(metrics, ListOf) and len(self.kinds[model]) == 1:
+            (metric,) = metrics.items
+            if (
+                isinstance(metric, Named)
+                and metric.form == "string"
+                and self.one((False, True))
+            ):
+                monitor = monitor.replace("loss", metric.name)
+        args: dict[str, Any] = {"monitor": monitor, "patience": self.one((1, 0, 2))}
+        name = self.one(("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint"))
+        if name == "EarlyStopping":
+            if self.one((False, True)):
+                args["restore_best_weights"] = True
+        elif name == "ReduceLROnPlateau":
+            args |= {"factor": 0.5, "min_delta": self.one((0.5, 0.0))}
+            if self.one((False, True)):
+                args["min_lr"] = 0.1
+        else:
+            args = {"filepath": "checkpoint.keras", "monitor": monitor}
+            if self.one((False, True)):
+                args["save_best_only"] = True
+        return (Callback(name, args),)
 
     def sized(self, model: int, *, train: bool = False) -> tuple[Data, int]:
         """Draw data and a batch size."""
@@ -568,8 +584,9 @@ class Maker:
         return self.data(model, samples, train=train), size
 
     def on_batch(self, model: int, *, train: bool) -> None:
-        """Draw a step on one batch; what it says starts anew."""
-        self.steps.append(ResetMetrics(model))
+        """Draw a step on one batch; mostly, what it says starts anew."""
+        if not self.maybe("running values"):
+            self.steps.append(ResetMetrics(model))
         data = self.data(model, self.number(1, 3), feed=False, train=train)
         self.steps.append(OnBatch(model, data, train, self.one((True, False))))
 
