@@ -682,6 +682,32 @@ def architectures() -> None:
             Predict(0, Data(3, 1), 2),
         ),
     )
+    p["padded"] = of(
+        Model(
+            "sequential",
+            "padded",
+            (
+                Node("input", "x", (), {"shape": [3], "dtype": "int32"}),
+                Node(
+                    "embedding",
+                    "table",
+                    (0,),
+                    {"input_dim": 3, "output_dim": 2, "mask_zero": True},
+                ),
+                Node("activation", "bent", (1,), {"activation": "tanh"}),
+                dense("last", 2),
+            ),
+            0,
+            3,
+            2,
+        ),
+        steps=(
+            Compile(0, sgd(), MSE, metrics=listed(MAE)),
+            on_batch(start=1),
+            on_batch(start=2, train=False),
+            Predict(0, Data(3, 1), 2),
+        ),
+    )
     p["own_class"] = of(
         two(form="subclass"),
         steps=(

@@ -135,7 +135,8 @@ class Pass:
     """One forward pass.
 
     ``weights`` replaces weights of layers, for gradients; ``frozen`` are the layers that are
-    not to learn; ``statistics`` are the moving statistics after the pass, by layer.
+    not to learn; ``statistics`` are the moving statistics after the pass, by layer; ``masks``
+    are those of the outputs of ``run``.
     """
 
     computation: Computation
@@ -143,21 +144,46 @@ class Pass:
     frozen: frozenset[Layer] = frozenset()
     weights: Mapping[Layer, Sequence[Array]] = field(default_factory=dict)
     statistics: dict[Layer, list[Array]] = field(default_factory=dict)
+    masks: list[Array | None] = field(default_factory=list)
 
     def run(self, network: Network, given: Mapping[int, Array]) -> list[Array]:
         """Return the outputs of a model, in the order of their leaves."""
         model = network.model
         values: dict[int, Array] = dict(given)
+        masks: dict[int, Array] = {}
         for number, node in enumerate(model.nodes):
             if node.op == "input":
                 continue
             inputs = [values[each] for each in node.inputs]
             called = network.called[number]
             if isinstance(called, Network):
+                if any(each in masks for each in node.inputs):
+                    raise Undefined("what a nested model does with a mask")
                 values[number] = self.nested(called, inputs)
+                mask = self.masks[0]
             else:
                 values[number] = self.computation.rounded(self.layer(called, inputs))
-        return [values[leaf] for leaf in programs.leaves(model.outputs)]
+                mask = self.mask(node, inputs, masks)
+            if mask is not None:
+                masks[number] = mask
+        outputs = list(programs.leaves(model.outputs))
+        self.masks = [masks.get(leaf) for leaf in outputs]
+        return [values[leaf] for leaf in outputs]
+
+    def mask(
+        self, node: Node, inputs: Sequence[Array], masks: Mapping[int, Array]
+    ) -> Array | None:
+        """Return the mask of what a layer gives, None where it has none."""
+        if node.op == "embedding" and node.args.get("mask_zero"):
+            self.computation.use(rules.MASK)
+            return np.not_equal(inputs[0], 0)
+        found = [masks[each] for each in node.inputs if each in masks]
+        if not found:
+            return None
+        if node.op not in rules.PASS_MASKS_ON:
+            raise Undefined(f"what {node.op} does with a mask")
+        self.computation.use(rules.MASK_PASSED_ON)
+        return found[0]
 
     def nested(self, network: Network, inputs: Sequence[Array]) -> Array:
         """Return the output of a model that is called as a layer."""
@@ -186,8 +212,6 @@ class Pass:
                 y = y + weights[1]
             return self.activation(str(node.args.get("activation", "linear")), y)
         if node.op == "embedding":
-            if node.args.get("mask_zero"):
-                raise Undefined("masks are not covered")
             return weights[0][getval(x).astype(int)]
         return rearranged(node, inputs)
 

@@ -102,7 +102,12 @@ def spread(weights: Array, like: Array) -> Array:
 
 
 def reduced(
-    named: Named, each: Array, weights: Array | None, computation: Computation
+    named: Named,
+    each: Array,
+    weights: Array | None,
+    computation: Computation,
+    *,
+    mask: Array | None = None,
 ) -> Array:
     """Return a loss as one number."""
     reduction = named.args.get("reduction", "sum_over_batch_size")
@@ -110,6 +115,12 @@ def reduced(
         raise Undefined(f"the reduction {reduction} in training")
     computation.use(rules.REDUCTION)
     divisor = float(np.prod(each.shape))
+    if mask is not None:
+        check_mask(mask, each, weights, computation)
+        if reduction != "sum_over_batch_size":
+            raise Undefined("a mask and another reduction")
+        each = each * mask
+        divisor = float(np.sum(mask))
     if weights is not None:
         computation.use(rules.SAMPLE_WEIGHT)
         wide = spread(weights, each)
@@ -118,6 +129,15 @@ def reduced(
             divisor = float(np.sum(weights)) if each.ndim == 1 else float(np.sum(wide))
     total = anp.sum(each)
     return computation.rounded(total if reduction == "sum" else total / divisor)
+
+
+def check_mask(
+    mask: Array, each: Array, weights: Array | None, computation: Computation
+) -> None:
+    """Raise Undefined where it is not clear what a mask means."""
+    if mask.shape != each.shape or weights is not None or not mask.any():
+        raise Undefined("a mask of another shape, of everything, or with sample weights")
+    computation.use(rules.MASK_IN_LOSS)
 
 
 @dataclass(frozen=True)
@@ -144,16 +164,26 @@ class Mean:
 
 
 def metric(
-    named: Named, y: Array, p: Array, weights: Array | None, computation: Computation
+    named: Named,
+    y: Array,
+    p: Array,
+    weights: Array | None,
+    computation: Computation,
+    *,
+    mask: Array | None = None,
 ) -> Mean:
     """Return a metric of a batch."""
     name = long(named.name)
     root = name == "root_mean_squared_error"
     try:
         each = metric_values(named, name, y, p, computation)
+        if mask is not None:
+            check_mask(mask, each, weights, computation)
     except Undefined:
         return Mean(SILENT, 1.0)
     wide = np.ones(each.shape) if weights is None else spread(weights, each)
+    if mask is not None:
+        wide = wide * mask
     computation.use(rules.METRIC_MEAN)
     total = computation.rounded(float(np.sum(each * wide)))
     return Mean(float(total), float(np.sum(wide)), root)

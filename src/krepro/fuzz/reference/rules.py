@@ -93,6 +93,28 @@ BATCH_NORMALIZATION_FROZEN = rule(
     f"{LAYERS_API}normalization_layers/batch_normalization/",
     "BatchNormalization, about trainable",
 )
+MASKING_GUIDE = f"{SITE}/guides/understanding_masking_and_padding/"
+MASK = rule(
+    "mask",
+    "An embedding with mask_zero has the steps of word 0 ignored.",
+    MASKING_GUIDE,
+    "mask-generating layers",
+)
+PASS_MASKS_ON = ("dense", "activation", "dropout")
+MASK_PASSED_ON = rule(
+    "mask_passed_on",
+    "A mask is passed on by the layers that are capable of it.",
+    MASKING_GUIDE,
+    "mask propagation; opting-in to mask propagation",
+    reading="which layers those are is not said; read as those that treat all steps alike",
+)
+MASK_IN_LOSS = rule(
+    "mask_in_loss",
+    "Steps that are masked are ignored.",
+    MASKING_GUIDE,
+    "introduction; mask-generating layers",
+    reading="of losses and metrics nothing is said; read as the mean over the other steps",
+)
 ACTIVATIONS = {
     name: rule(f"activation_{name}", statement, f"{LAYERS_API}activations/", name)
     for name, statement in (

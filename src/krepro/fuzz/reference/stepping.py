@@ -155,12 +155,14 @@ class Step:
     training: bool
     statistics: dict[Any, list[Array]] = field(default_factory=dict)
     report: Report = Report((), more=False, several=False)
+    masks: list[Array | None] = field(default_factory=list)
 
     def total(self, weights: dict[Any, list[Array]]) -> Array:
         """Return the loss of the batch, with some weights replaced."""
         going = Pass(self.made, self.training, self.compiled.frozen, weights)
         outputs = going.run(self.network, self.batch.x)
         self.statistics = going.statistics
+        self.masks = going.masks
         by_output = dict(self.losses(outputs))
         self.made.use(rules.TOTAL_LOSS)
         total = sum(
@@ -190,7 +192,10 @@ class Step:
             assert loss is not None
             each = formulas.values(loss, target, outputs[number], self.made)
             weight = self.batch.weights[number]
-            yield number, formulas.reduced(loss, each, weight, self.made)
+            yield (
+                number,
+                formulas.reduced(loss, each, weight, self.made, mask=self.masks[number]),
+            )
 
     def penalties(self, weights: dict[Any, list[Array]]) -> Iterator[Array]:
         """Yield the penalties of the layers, whether they learn or not."""
@@ -241,7 +246,8 @@ class Step:
             return Mean(SILENT, 1.0)
         self.made.use(rules.METRICS_WEIGHTED if weighted else rules.METRICS_UNWEIGHTED)
         weights = self.batch.weights[number] if weighted else None
-        return formulas.metric(metric, y, output, weights, self.made)
+        mask = self.masks[number]
+        return formulas.metric(metric, y, output, weights, self.made, mask=mask)
 
     def name(self, metric: Named) -> str:
         """Return the name of a metric."""
