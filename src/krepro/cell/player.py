@@ -6,8 +6,8 @@ it is told to end, or ends by itself where it cannot be made as good as new.
 The engine's side of this is ``krepro.fuzz.pool``. Lines of JSON go both ways:
 
 * the engine and the cell, over a socket that the cell connects to: ``{"start": true}`` is
-  answered by ``{"pid": n}`` with a socket to the new worker, ``{"end": n}``, once nothing of that
-  worker is left, by ``{"pid": n, "status": s}`` (as ``os.waitstatus_to_exitcode`` has it);
+  answered by ``{"pid": n}`` with a socket to the new worker (``"plain": true`` asks for one that
+  is not made quick), ``{"end": n}``, once nothing of that worker is left, by ``{"pid": n, "status": s}`` (as ``os.waitstatus_to_exitcode`` has it);
 * the engine and a worker: the worker says ``{"ready": true}`` whenever it can take a program, is
   given ``{"number": n, "chunks": [...], "models": [...]}``, and answers ``{"step": {...}}`` after
   each chunk and ``{"number": n, "seconds": s}`` after the last.
@@ -18,6 +18,8 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import gc
+import importlib
+import itertools
 import json
 import linecache
 import os
@@ -44,9 +46,11 @@ THIS = "krepro.cell.player"
 # Where a worker keeps what was written to its standard error.
 ERRORS = "stderr.txt"
 MOST_ERRORS_BYTES = 1 << 26
-# Starts a worker that speaks over the second socket, the first being the other end of it, and
-# works in a folder; returns its process id.
-Start = Callable[[socket.socket, socket.socket, Path], int]
+# After so many programs a quick worker looks for what they left in memory.
+TIDY_AFTER = 16
+# Starts a worker, plain or not, that speaks over the second socket, the first being the other end
+# of it, and works in a folder; returns its process id.
+Start = Callable[[socket.socket, socket.socket, Path, bool], int]
 
 
 class Line:
@@ -96,7 +100,7 @@ def serve(job: Job, *, fork: bool) -> None:
             folder = Path(tempfile.mkdtemp(prefix="player-", dir=job.scratch))
             ours, theirs = socket.socketpair()
             with ours, theirs:
-                pid = start(ours, theirs, folder)
+                pid = start(ours, theirs, folder, bool(said.get("plain")))
                 workers[pid] = folder
                 told = json.dumps({"pid": pid, "folder": str(folder)}).encode() + b"\n"
                 socket.send_fds(connection, [told], [ours.fileno()])
@@ -124,7 +128,7 @@ def _forking() -> Start:
     """Return a way to fork workers off this process."""
     world = World()
 
-    def start(ours: socket.socket, theirs: socket.socket, folder: Path) -> int:
+    def start(ours: socket.socket, theirs: socket.socket, folder: Path, plain: bool) -> int:
         pid = os.fork()
         if pid:
             return pid
@@ -133,7 +137,7 @@ def _forking() -> Start:
             ours.close()
             with (folder / ERRORS).open("ab") as errors:
                 into_child(errors.fileno(), folder)
-            play_all(theirs, world)
+            play_all(theirs, world, plain=plain)
         except BaseException:
             sys.excepthook(*sys.exc_info())
         os._exit(70)
@@ -145,10 +149,15 @@ def _spawning(job: Job) -> Start:
     """Return a way to start workers as fresh interpreters."""
     data = job.to_json()
 
-    def start(ours: socket.socket, theirs: socket.socket, folder: Path) -> int:  # noqa: ARG001
+    def start(
+        ours: socket.socket,  # noqa: ARG001  It is not inherited.
+        theirs: socket.socket,
+        folder: Path,
+        plain: bool,
+    ) -> int:
         with (folder / ERRORS).open("ab") as errors:
             process = subprocess.Popen(
-                [*own_command(THIS), str(theirs.fileno()), data],
+                [*own_command(THIS), str(theirs.fileno()), "plain" if plain else "", data],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
@@ -163,15 +172,16 @@ def _spawning(job: Job) -> Start:
     return start
 
 
-def play_all(connection: socket.socket, world: World) -> None:
+def play_all(connection: socket.socket, world: World, *, plain: bool) -> None:
     """Play what comes over a socket; does not return."""
     quiet()
+    tidy = gc.collect if plain else quicken()
     line = Line(connection)
     folder = Path.cwd()
-    threads = threading.active_count()
+    threads = running_threads()
     # Before the first program too: each then finds the same.
-    while world.restore() and threading.active_count() <= threads:
-        gc.collect()
+    while world.restore() and running_threads() <= threads:
+        tidy()
         line.say(ready=True)
         asked = line.hear()
         if not asked:
@@ -190,6 +200,12 @@ def play_all(connection: socket.socket, world: World) -> None:
     os._exit(0)
 
 
+def running_threads() -> int:
+    """Return how many threads Python started; a backend's that called Python stay listed."""
+    dummies = threading._DummyThread  # noqa: SLF001
+    return sum(not isinstance(thread, dummies) for thread in threading.enumerate())
+
+
 def quiet() -> None:
     """Have nothing that a program prints go anywhere but into a file for crashes."""
     faulthandler.enable(2)
@@ -206,6 +222,53 @@ def quiet() -> None:
         most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
         resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_ERRORS_BYTES, most))
     keep_frames()
+
+
+def quicken() -> Callable[[], object]:
+    """Spare this process work that does not change what a program computes.
+
+    Returns:
+        What to call between programs.
+    """
+    # Most of what is collected so often was made by tracing, and is kept in caches anyway.
+    gc.set_threshold(100_000, 20, 100)
+    programs = 0
+
+    def tidy() -> None:
+        nonlocal programs
+        if programs % TIDY_AFTER == 0:
+            gc.collect()
+            # What caches hold is looked at no more.
+            gc.freeze()
+        programs += 1
+
+    if "tensorflow" in sys.modules:
+        with contextlib.suppress(ImportError, AttributeError):
+            _quicken_tensorflow()
+    return tidy
+
+
+def _quicken_tensorflow() -> None:
+    """Have TensorFlow trace faster, leave graphs as they are, and keep its kernels for longer."""
+
+    def module(name: str) -> Any:
+        return importlib.import_module(f"tensorflow.{name}")
+
+    # Each operation of a graph decorates a function anew; only what decorating adds to its
+    # name and signature is spared.
+    plain = types.SimpleNamespace(contextmanager=contextlib.contextmanager)
+    module("python.framework.func_graph").tf_contextlib = plain
+    module("python.eager.context").context().set_optimizer_experimental_options(
+        {"disable_meta_optimizer": True}
+    )
+    context = module("python.eager.context").Context
+    clear, calls = context.clear_kernel_cache, itertools.count(1)
+
+    def seldom(self: Any) -> None:
+        if next(calls) % TIDY_AFTER == 0:
+            clear(self)
+
+    context.clear_kernel_cache = seldom
 
 
 def keep_frames() -> None:
@@ -360,16 +423,16 @@ def _array(array: Any) -> Any:
 def main() -> None:
     """Be a worker in an interpreter of its own.
 
-    Arguments: the file descriptor of the socket, and the job as JSON.
+    Arguments: the file descriptor of the socket, "plain" or nothing, and the job as JSON.
     """
     from krepro.cell import identity
 
     die_with_parent()
     connection = socket.socket(fileno=int(sys.argv[1]))
-    job = Job.from_json(sys.argv[2])
+    plain, job = bool(sys.argv[2]), Job.from_json(sys.argv[3])
     sys.path.extend(map(str, job.extra))
     identity.import_keras(job.overlay, job.release, job.backend, job.backend_version)
-    play_all(connection, World())
+    play_all(connection, World(), plain=plain)
 
 
 if __name__ == "__main__":

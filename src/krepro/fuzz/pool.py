@@ -1,4 +1,8 @@
-"""Plays programs in many cells at once, each in a warm worker of its own."""
+"""Plays programs in many cells at once, each in a warm worker of its own.
+
+Warm workers are quick: they are spared some of what their backends do besides computing
+(``krepro.cell.player.quicken``). Fresh workers are not: what they do is what a user sees.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ DONE, CRASHED, HUNG, TOO_BIG, UNTESTABLE = (
 )
 # A worker is renewed after so many programs, or when it has grown by so much.
 RENEW_AFTER = 500
-GROWTH_MB = 400
+GROWTH_MB = 600
 # How long a cell may take to start or end a worker, or a worker to be ready.
 ANSWER_S = 60.0
 POLL_S = 0.1
@@ -134,7 +138,7 @@ class Pool:
         Args:
             chunks: the parts of its script.
             models: the names of the variables that hold its models.
-            fresh: in workers that have played nothing before, and play nothing else.
+            fresh: in plain workers that have played nothing before, and play nothing else.
             cells: where; by default, in all cells of the pool.
 
         Raises:
@@ -243,7 +247,9 @@ class _Seat:
         with self._guard:
             while not self._trouble:
                 try:
-                    worker = self._start_worker() if fresh else self._warm_worker()
+                    worker = (
+                        self._start_worker(plain=True) if fresh else self._warm_worker()
+                    )
                     played = self._play(worker, asked)
                 except Lost:
                     self._lose()
@@ -329,9 +335,9 @@ class _Seat:
             message += f"\n{told}" if told else ""
         return Played(ending, tuple(steps), message, seconds)
 
-    def _start_worker(self) -> _Worker:
+    def _start_worker(self, *, plain: bool = False) -> _Worker:
         wire = self._started()
-        said = self._ask(wire, start=True)
+        said = self._ask(wire, start=True, plain=plain)
         connection = socket.socket(fileno=wire.descriptors.pop(0))
         return _Worker(said["pid"], Path(said["folder"]), _Wire(connection))
 
