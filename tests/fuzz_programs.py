@@ -374,6 +374,12 @@ def optimizers() -> None:
         "object",
         {"boundaries": [1, 3], "values": [0.5, 0.25, 0.0]},
     )
+    uneven = Named(
+        "PiecewiseConstantDecay", "object", {"boundaries": [1, 3], "values": [0.5, 0.25]}
+    )
+    p["schedule_uneven"] = of(
+        small(), steps=(Compile(0, Optimizer("sgd", {"learning_rate": uneven}), MSE),)
+    )
     p["schedule_piecewise"] = trained(
         small(), Compile(0, Optimizer("sgd", {"learning_rate": steps}), MSE)
     )
@@ -399,6 +405,14 @@ def optimizers() -> None:
     }.items():
         p[f"sgd_{name}"] = trained(small(), Compile(0, sgd(**args), MSE))
         p[f"adam_{name}"] = trained(small(), Compile(0, adam(**args), MSE))
+    p["averaged_twice"] = of(
+        small(),
+        steps=(
+            Compile(0, sgd(use_ema=True, ema_momentum=0.5), MSE),
+            Fit(0, Data(6, 3), 4),
+            Fit(0, Data(6, 2), 4),
+        ),
+    )
     p["accumulation_schedule"] = trained(
         small(),
         Compile(

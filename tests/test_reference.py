@@ -379,6 +379,12 @@ def test_it_ends_where_documentation_does(
     assert reason in found.ended.reason
 
 
+def test_what_is_documented_to_raise_raises() -> None:
+    found = predict(PROGRAMS["schedule_uneven"])
+    assert [each.raises for each in found] == [False, True]
+    assert found.ended is None
+
+
 def test_noise_is_rounding_of_its_size_and_leaves_zeros() -> None:
     program = PROGRAMS["dict_of_losses"]
     exact = predict(program)
@@ -391,6 +397,10 @@ def test_noise_is_rounding_of_its_size_and_leaves_zeros() -> None:
     for each in (values[1], values[3]):
         assert 1e-9 < np.abs(each - values[0]).max() < 1e-5
         assert np.array_equal(each == 0, values[0] == 0)
+    still = PROGRAMS["kink"]
+    zero = predict(still, 1e-3)[-1]
+    assert zero.weights["model_0/only/0"] == 0
+    assert not np.any(zero.result["array"])
     building = predict(program, 1e-7, 0)[0].weights
     assert all(np.array_equal(building[path], exact[0].weights[path]) for path in building)
 

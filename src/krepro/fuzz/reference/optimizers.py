@@ -12,7 +12,7 @@ import numpy as np
 from krepro.fuzz.program import Named, Optimizer
 from krepro.fuzz.reference import training_rules
 from krepro.fuzz.reference.layers import Layer
-from krepro.fuzz.reference.words import Array, Computation, Undefined
+from krepro.fuzz.reference.words import Array, Computation, Raised, Undefined
 
 Variable = tuple[Layer, int]
 KNOWN = {
@@ -53,6 +53,11 @@ class Optimizing:
             raise Undefined(f"the optimizer {self.optimizer.name}, {sorted(unknown)}")
         if sum(self.optimizer.args.get(each) is not None for each in CLIPS) > 1:
             raise Undefined("an optimizer that clips in two ways")
+        rate = self.schedule()
+        if rate and rate.name == "PiecewiseConstantDecay":
+            given = rate.args
+            if len(given["boundaries"]) != len(given["values"]) - 1:
+                raise Raised("boundaries and values that do not match")
 
     def argument(self, name: str, default: Any = None) -> Any:
         """Return what the optimizer was built with."""
@@ -109,13 +114,19 @@ class Optimizing:
         given = self.argument("learning_rate", default)
         return None if isinstance(given, Mapping | Named) else float(given)
 
+    def schedule(self) -> Named | None:
+        """Return the schedule of the learning rate, if there is one."""
+        given = self.argument("learning_rate")
+        if isinstance(given, Mapping):
+            return Named(given["name"], args=dict(given.get("args", {})))
+        return given if isinstance(given, Named) else None
+
     def rate(self, made: Computation) -> float:
         """Return the learning rate of the step to be taken."""
         if (fixed := self.fixed_rate()) is not None:
             return fixed
-        given = self.argument("learning_rate")
-        if not isinstance(given, Named):
-            given = Named(given["name"], args=dict(given.get("args", {})))
+        given = self.schedule()
+        assert given is not None
         made.use(training_rules.SCHEDULE_STEP)
         return float(made.rounded(scheduled(given, self.steps, made)))
 
@@ -227,8 +238,6 @@ def scheduled(schedule: Named, step: int, made: Computation) -> float:
     made.use(known)
     if schedule.name == "PiecewiseConstantDecay":
         boundaries, rates = given["boundaries"], given["values"]
-        if len(boundaries) != len(rates) - 1:
-            raise Undefined("boundaries and values that do not match")
         return float(rates[sum(step > boundary for boundary in boundaries)])
     start = float(given["initial_learning_rate"])
     steps = given["decay_steps"]

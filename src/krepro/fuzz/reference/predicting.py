@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import operator
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ from krepro.fuzz.reference.words import (
     Computation,
     Prediction,
     Predictions,
+    Raised,
     Undefined,
 )
 
@@ -44,12 +46,15 @@ def predict(program: Program, noise: float = 0.0, seed: int = 0) -> Predictions:
     found = Predictions()
     program = replace(program, models=tuple(map(spelled_out, program.models)))
     made = Computation(noise, np.random.default_rng(seed))
+    world = World(program, build(program, made), made)
     try:
-        world = World(program, build(program, made), made)
         found.append(world.prediction(None))
         for step in program.steps:
             made.used.clear()
             found.append(world.prediction(world.take(step)))
+    except Raised:
+        made.use(training_rules.DOCUMENTED_EXCEPTION)
+        found.append(dataclasses.replace(world.prediction(None), raises=True))
     except Undefined as ended:
         found.ended = ended
     return found

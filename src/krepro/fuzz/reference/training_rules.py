@@ -228,6 +228,12 @@ SCHEDULE_STEP = rule(
     SCHEDULES_API,
     "LearningRateSchedule; PiecewiseConstantDecay; Optimizer: gradient_accumulation_steps",
 )
+DOCUMENTED_EXCEPTION = rule(
+    "documented_exception",
+    "PiecewiseConstantDecay raises where boundaries and values do not match in number.",
+    SCHEDULES_API,
+    "PiecewiseConstantDecay: raises",
+)
 SCHEDULES = {
     name: rule(f"schedule_{key}", statement, SCHEDULES_API, name)
     for name, key, statement in (

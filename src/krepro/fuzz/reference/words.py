@@ -34,6 +34,10 @@ class Undefined(Exception):
         return str(self)
 
 
+class Raised(Exception):
+    """The step is documented to raise."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What one step must do.
