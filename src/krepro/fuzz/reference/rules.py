@@ -324,9 +324,10 @@ METRICS_OF_OUTPUTS = rule(
 )
 METRIC_NAMES = rule(
     "metric_names",
-    "A metric's key is its name; that of several outputs' metrics starts with the output's.",
-    METHODS,
-    "Model.evaluate: return_dict; ModelCheckpoint: monitor",
+    "A metric's key is the string it was given as, or its name; that of several outputs' "
+    "metrics starts with the output's.",
+    f"{SITE}/api/callbacks/model_checkpoint/",
+    "ModelCheckpoint: monitor; Model.evaluate: return_dict",
     reading="the prefix is read as the output's name and an underscore",
 )
 NAME_OF_A_FUNCTION = rule(

@@ -186,9 +186,10 @@ GLOBAL_CLIPNORM = rule(
 )
 EMA = rule(
     "ema",
-    "After each update, average = ema_momentum * average + (1 - ema_momentum) * weight.",
+    "After each update (with accumulation, in no other batch), "
+    "average = ema_momentum * average + (1 - ema_momentum) * weight.",
     OPTIMIZERS,
-    "Optimizer: use_ema, ema_momentum",
+    "Optimizer: use_ema, ema_momentum, gradient_accumulation_steps",
 )
 EMA_START = rule(
     "ema_start",
