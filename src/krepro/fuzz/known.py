@@ -47,7 +47,9 @@ class Catalogue:
                 kind = divergence.seen.partition(":")[0]
                 shows = any(matches(s, kind, divergence.seen) for s in repro.symptoms)
             else:
-                shows = divergence.kind.value in hit.shows
+                # What else differs in this step comes with it: a loss with the weights.
+                kinds = {divergence.kind, *divergence.kinds}
+                shows = any(kind.value in hit.shows for kind in kinds)
             if shows and repro.id not in found:
                 found.append(repro.id)
         return tuple(found)
