@@ -163,6 +163,13 @@ def one_output() -> None:
             Evaluate(0, Data(5, 5), 2, return_dict=False),
         ),
     )
+    p["one_metric_in_both_lists"] = of(
+        small(),
+        steps=(
+            Compile(0, sgd(), MSE, metrics=listed(MAE), weighted_metrics=listed(MAE)),
+            Evaluate(0, Data(5, 5, sample_weight=0), 2, return_dict=False),
+        ),
+    )
     p["scalar_results"] = of(
         small(),
         steps=(

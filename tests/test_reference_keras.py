@@ -27,6 +27,7 @@ BROKEN = {
     "sgd_accumulation_ema": "the average moves in batches without an update",
     "adam_accumulation_ema": "the average moves in batches without an update",
     "compiled_again": "compile() without metrics keeps those of the compile() before",
+    "one_metric_in_both_lists": "a metric in both lists is returned twice",
     "gan": "gan_classic_discriminator_never_learns",
     "flag_after_compile": "flip_before_first_step_takes_effect",
 }
