@@ -42,46 +42,65 @@ from krepro.fuzz.program import (
 )
 from krepro.fuzz.shapes import output_shapes
 
-FEATURES = (
-    "outputs",
-    "loss forms",
-    "loss weights",
-    "metrics",
-    "weighted metrics",
-    "sample weights",
-    "class weights",
-    "partial batches",
-    "validation",
-    "trainable",
-    "nesting",
-    "inner training",
-    "recompiling",
-    "optimizers",
-    "clipping",
-    "weight decay",
-    "averaging",
-    "accumulation",
-    "schedules",
-    "regularizers",
-    "sharing",
-    "inputs",
-    "sequential",
-    "subclassing",
-    "normalization",
-    "embedding",
-    "feeds",
-    "batch methods",
-    "evaluation",
-    "prediction",
-    "saving",
-    "cloning",
-    "callbacks",
-    "labels",
-    "eagerness",
-    "steps per execution",
-    "steps per epoch",
-    "running values",
-)
+# Features that have to do with each other.
+THEMES: dict[str, tuple[str, ...]] = {
+    "training": (
+        "partial batches",
+        "validation",
+        "batch methods",
+        "running values",
+        "evaluation",
+        "prediction",
+        "steps per epoch",
+        "steps per execution",
+        "eagerness",
+    ),
+    "losses": ("outputs", "loss forms", "loss weights", "labels", "sample weights"),
+    "metrics": (
+        "outputs",
+        "metrics",
+        "weighted metrics",
+        "sample weights",
+        "labels",
+        "evaluation",
+        "partial batches",
+    ),
+    "flags": ("trainable", "recompiling", "normalization", "batch methods", "prediction"),
+    "models in models": ("nesting", "inner training", "trainable", "batch methods"),
+    "optimizers": (
+        "optimizers",
+        "clipping",
+        "weight decay",
+        "averaging",
+        "accumulation",
+        "schedules",
+        "partial batches",
+    ),
+    "layers": (
+        "regularizers",
+        "sharing",
+        "inputs",
+        "sequential",
+        "subclassing",
+        "normalization",
+        "embedding",
+        "evaluation",
+    ),
+    "data": ("inputs", "feeds", "class weights", "sample weights", "partial batches"),
+    "copies": (
+        "saving",
+        "cloning",
+        "optimizers",
+        "metrics",
+        "loss weights",
+        "regularizers",
+        "trainable",
+        "normalization",
+        "evaluation",
+    ),
+    "callbacks": ("callbacks", "validation", "metrics", "schedules"),
+}
+FEATURES = tuple(dict.fromkeys(feature for each in THEMES.values() for feature in each))
 # Names of outputs and inputs, by model; any order of them may be drawn.
 HEADS = (("apple", "berry", "cherry"), ("dahlia", "elder", "fern"))
 INPUTS = (("east", "west"), ("north", "south"))
@@ -175,7 +194,8 @@ class Maker:
 
     def inputs(self, number: int, form: str) -> list[Node]:
         """Draw the inputs of a model."""
-        if self.uses("embedding") and number == 0:
+        words = not number and self.maybe("embedding")
+        if words:
             shape, dtype = [2], "int32"
         else:
             shape, dtype = [self.number(1, 3)], "float32"
@@ -197,7 +217,7 @@ class Maker:
             joined = self.one(("concatenate", "add"))
             nodes.append(Node(joined, f"joined{place}", (0, 1)))
             last = 2
-        if self.uses("embedding") and number == 0:
+        if nodes[0].args["dtype"] != "float32":
             sizes = {"input_dim": 3, "output_dim": self.number(1, 2)}
             nodes.append(Node("embedding", "words", (last,), sizes))
             last = self.add(nodes, Node("flatten", "flat", (len(nodes) - 1,)))
@@ -311,7 +331,7 @@ class Maker:
             weights: list[Structure] = [self.one((0.5, 2.0, 0.25)) for _ in losses]
             form = "dict" if isinstance(loss, DictOf) else self.one(("list", "dict"))
             args["loss_weights"] = self.by_output(form, names, weights)
-        elif self.maybe("loss weights"):
+        elif count == 1 and self.maybe("loss weights"):
             args["loss"] = ListOf((loss,))
             args["loss_weights"] = ListOf((self.one((0.5, 2.0)),))
         for word in ("metrics", "weighted_metrics"):
@@ -389,7 +409,7 @@ class Maker:
             args["momentum"] = 0.5
             if self.one((False, True)):
                 args["nesterov"] = True
-        if self.uses("schedules"):
+        if self.maybe("schedules"):
             args["learning_rate"] = self.one(
                 (
                     Named(
@@ -404,15 +424,15 @@ class Maker:
                     ),
                 )
             )
-        if self.uses("clipping"):
+        if self.maybe("clipping"):
             args[self.one(("clipnorm", "clipvalue", "global_clipnorm"))] = 0.125
-        if self.uses("weight decay"):
+        if self.maybe("weight decay"):
             args["weight_decay"] = 0.25
-        if self.uses("averaging"):
+        if self.maybe("averaging"):
             args |= {"use_ema": True, "ema_momentum": 0.5}
             if self.one((False, True)):
                 args["ema_overwrite_frequency"] = 2
-        if self.uses("accumulation"):
+        if self.maybe("accumulation"):
             args["gradient_accumulation_steps"] = 2
         return Optimizer(name, args)
 
@@ -610,14 +630,11 @@ def shape_of(nodes: Sequence[Node], last: int, models: Sequence[Model]) -> int:
 
 
 @st.composite
-def programs(draw: Draw, least_features: int = 3, most_features: int = 8) -> Program:
-    """Return programs that take up a few features each."""
-    chosen = draw(
-        st.lists(
-            st.sampled_from(FEATURES),
-            min_size=least_features,
-            max_size=most_features,
-            unique=True,
-        )
+def programs(draw: Draw) -> Program:
+    """Return programs about one or two themes, and perhaps some features besides."""
+    themes = draw(
+        st.lists(st.sampled_from(list(THEMES)), min_size=1, max_size=2, unique=True)
     )
-    return Maker(draw, frozenset(chosen)).make()
+    more = draw(st.lists(st.sampled_from(FEATURES), max_size=2))
+    features = frozenset([*more, *(each for theme in themes for each in THEMES[theme])])
+    return Maker(draw, features).make()
