@@ -339,7 +339,7 @@ class Maker:
                 args[word] = self.metrics(structure, kinds, names)
         if self.uses("eagerness"):
             args["run_eagerly"] = self.one((False, True))
-        if self.uses("steps per execution"):
+        if self.maybe("steps per execution"):
             args["steps_per_execution"] = self.one((1, 2))
         return Compile(model, self.optimizer(), **args)
 
