@@ -8,14 +8,17 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from krepro.cell import supervise
+from krepro.cell.player import TIDY_AFTER
 from krepro.engine import Engine, Options, Stopped
 from krepro.fuzz import pool as pools
 from krepro.fuzz.pool import Played, Pool
@@ -113,6 +116,48 @@ def test_steps_are_told_in_every_backend(room: Room) -> None:
         assert played.seconds > 0
 
 
+def test_quick_workers_compute_what_plain_ones_do(room: Room) -> None:
+    """Plain ones run nothing but Keras and its backend as they are."""
+    more = """
+    model_0.compile(keras.optimizers.Adam(0.1), "mse", metrics=["mae"])
+    result = model_0.fit(x, y, batch_size=1, epochs=2, shuffle=False, verbose=0)
+    """
+    parts = [
+        MODEL,
+        COMPILE,
+        FIT,
+        textwrap.dedent(more),
+        "result = model_0.predict(x, verbose=0)",
+    ]
+    with room.pool(*ALL) as pool:
+        for _ in range(2):
+            quick = pool.play(parts, ["model_0"])
+        fresh = pool.play(parts, ["model_0"], fresh=True)
+    for cell in ALL:
+        assert quick[cell].ending == "done"
+        assert len(quick[cell].steps) == len(parts)
+        assert numbers_of(quick[cell].steps) == pytest.approx(
+            numbers_of(fresh[cell].steps), rel=1e-5
+        )
+
+
+def numbers_of(value: Any) -> list[float]:
+    """Return the numbers in what a program told, in order."""
+    if isinstance(value, dict):
+        return numbers_of(list(value.values()))
+    if isinstance(value, list | tuple):
+        return [number for item in value for number in numbers_of(item)]
+    return [value] if isinstance(value, int | float) else []
+
+
+def test_a_quick_worker_lasts(torch: Pool) -> None:
+    """What it is spared, or puts off, does not pile up so that it must be renewed."""
+    worker = worker_id(torch)
+    for _ in range(2 * TIDY_AFTER):
+        assert play(torch, MODEL, COMPILE, FIT).ending == "done"
+    assert worker_id(torch) == worker
+
+
 def test_values_are_told_with_what_they_were(torch: Pool) -> None:
     played = play(
         torch,
@@ -153,6 +198,15 @@ def test_a_program_ends_where_it_raises_and_says_where_in_keras(torch: Pool) -> 
     assert "compile()" in last["message"]
     assert last["site"] == "keras/src/trainers/trainer.py:_assert_compile_called"
     assert last["weights"] == played.steps[0]["weights"]
+
+
+def test_what_keras_called_is_traced_to_keras(torch: Pool) -> None:
+    """Keras leaves its own frames out of what a user sees."""
+    fail = "fail = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: 1 / 0)"
+    fit = FIT.replace("verbose=0", "verbose=0, callbacks=[fail]")
+    last = play(torch, MODEL, COMPILE, fail, fit).steps[-1]
+    assert last["exception"] == "ZeroDivisionError"
+    assert last["site"] == "keras/src/callbacks/callback_list.py:on_train_begin"
 
 
 def test_the_first_chunk_may_raise(torch: Pool) -> None:
@@ -213,6 +267,12 @@ def test_what_cannot_be_put_back_ends_the_worker(torch: Pool) -> None:
     assert play(torch, "import keras", changed[1]).steps[1]["result"] == "float32"
     assert worker_id(torch) != worker
     worker = worker_id(torch)
+    # A thread of a backend's that called Python, and ended, is not one that is left.
+    native = (
+        "import _thread, threading; _thread.start_new_thread(threading.current_thread, ())"
+    )
+    play(torch, native, "import time; time.sleep(0.2); result = threading.active_count()")
+    assert worker_id(torch) == worker
     left = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
     play(torch, left)
     assert worker_id(torch) != worker
@@ -358,6 +418,25 @@ def test_what_does_not_import_is_untestable(
     assert "asked for keras 3.15.2" in played.message
 
 
+def test_an_import_without_end_is_untestable(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = msgspec.structs.replace(room.engine.matrix.limits, import_timeout_s=0.5)
+    matrix = msgspec.structs.replace(room.engine.matrix, limits=limits)
+    monkeypatch.setattr(room.engine, "matrix", matrix)
+    ended = threading.Event()
+    monkeypatch.setattr(room.engine, "ask", lambda *_, **__: ended.wait(60))
+    try:
+        with room.pool() as pool:
+            played = play(pool, "result = 1")
+    finally:
+        ended.set()
+    assert (played.ending, played.message) == (
+        "untestable",
+        "import keras: no end after 1.5 s",
+    )
+
+
 def test_fresh_processes_do_the_same(tmp_path: Path) -> None:
     engine = engine_for(tmp_path)
     engine.options = Options(isolation="process", jobs=1)
@@ -370,8 +449,6 @@ def test_fresh_processes_do_the_same(tmp_path: Path) -> None:
 
 
 def test_a_stop_ends_a_program(tmp_path: Path) -> None:
-    import threading
-
     engine = engine_for(tmp_path)
     with engine.room() as scratch, Pool(engine, scratch, [TORCH]) as pool:
         worker = worker_id(pool)

@@ -38,6 +38,8 @@ RENEW_AFTER = 500
 GROWTH_MB = 600
 # How long a cell may take to start or end a worker, or a worker to be ready.
 ANSWER_S = 60.0
+# How much longer than it may take to import Keras a cell may take to start: others start too.
+STARTS = 3
 POLL_S = 0.1
 # A cell whose own process died so often in a row is given up.
 MOST_STARTS = 3
@@ -239,7 +241,7 @@ class _Seat:
     _worker: _Worker | None = None
     _starts: int = 0
     _trouble: str = ""
-    _stopped: bool = False
+    _asked: float = 0.0
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def play(self, asked: Mapping[str, Any], *, fresh: bool) -> Played:
@@ -379,6 +381,7 @@ class _Seat:
             self.path.unlink(missing_ok=True)
             listener.bind(str(self.path))
             listener.listen(1)
+            self._asked = 0.0
             self._thread = threading.Thread(target=self._run, daemon=True)
             self._thread.start()
             while True:
@@ -388,10 +391,17 @@ class _Seat:
                     return self._wire
                 if not self._thread.is_alive():
                     raise Lost
+                limit_s = STARTS * self.engine.matrix.limits.import_timeout_s
+                if self._asked and time.monotonic() - self._asked > limit_s:
+                    self._trouble = f"import keras: no end after {limit_s:g} s"
+                    raise Lost
 
     def _run(self) -> None:
         """Run the cell until it ends; note why it could not be had."""
         try:
+            # What is downloaded takes what it takes.
+            self.engine.warm(self.cell, self.scratch)
+            self._asked = time.monotonic()
             self.engine.ask(
                 self.cell,
                 [],
@@ -422,7 +432,7 @@ class _Seat:
             self._wire.close()
             self._wire = None
         if self._thread:
-            self._thread.join(10)
+            self._thread.join(0 if self._trouble else 10)
             self._thread = None
 
 
