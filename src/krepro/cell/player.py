@@ -249,7 +249,7 @@ def quicken() -> Callable[[], object]:
 
 
 def _quicken_tensorflow() -> None:
-    """Have TensorFlow trace faster, leave graphs as they are, and keep its kernels for longer."""
+    """Have TensorFlow trace faster, and keep the kernels of its operations for longer."""
 
     def module(name: str) -> Any:
         return importlib.import_module(f"tensorflow.{name}")
@@ -258,9 +258,6 @@ def _quicken_tensorflow() -> None:
     # name and signature is spared.
     plain = types.SimpleNamespace(contextmanager=contextlib.contextmanager)
     module("python.framework.func_graph").tf_contextlib = plain
-    module("python.eager.context").context().set_optimizer_experimental_options(
-        {"disable_meta_optimizer": True}
-    )
     context = module("python.eager.context").Context
     clear, calls = context.clear_kernel_cache, itertools.count(1)
 
