@@ -230,6 +230,9 @@ def quicken() -> Callable[[], object]:
     Returns:
         What to call between programs.
     """
+    if "torch" in sys.modules:
+        # It traces nothing: there is little to collect, and that quickly.
+        return gc.collect
     # Most of what is collected so often was made by tracing, and is kept in caches anyway.
     gc.set_threshold(100_000, 20, 100)
     programs = 0
