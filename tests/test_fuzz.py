@@ -64,7 +64,7 @@ def one_layer(*steps: Any) -> Program:
 
 
 @given(programs())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_program_is_a_script_of_a_chunk_a_step(program: Program) -> None:
     assert from_json(to_json(program)) == program
     chunks = source.chunks(program)
@@ -308,7 +308,7 @@ def doubled_evaluation(program: Program, steps: list[dict[str, Any]]) -> None:
 
 def test_a_fault_is_found_made_small_and_told_once() -> None:
     told: list[Finding] = []
-    hunt = hunting(doubled_evaluation, programs=800)
+    hunt = hunting(doubled_evaluation, programs=250)
     hunt.tell = told.append
     hunt.run()
     assert [(f.divergence.kind, f.divergence.call) for f in told] == [
@@ -323,17 +323,17 @@ def test_a_fault_is_found_made_small_and_told_once() -> None:
 
 
 def test_what_is_known_is_counted_and_not_told() -> None:
-    hunt = hunting(doubled_evaluation, Knows(lambda d: d.kind is Kind.LOSS), programs=800)
+    hunt = hunting(doubled_evaluation, Knows(lambda d: d.kind is Kind.LOSS), programs=60)
     hunt.run()
     assert not hunt.found
     assert hunt.tally.known["an_entry"] > 0
 
 
 def test_without_a_fault_nothing_is_found() -> None:
-    hunt = hunting(lambda *_: None, programs=300)
+    hunt = hunting(lambda *_: None, programs=60)
     hunt.run()
     assert not hunt.found
-    assert 300 <= hunt.tally.programs < 320
+    assert 60 <= hunt.tally.programs < 70
     assert len(hunt.tally.rules) > 40
 
 
@@ -341,7 +341,7 @@ def test_a_seed_draws_the_same_programs() -> None:
     def drawn(seed: int) -> list[bytes]:
         seen: list[bytes] = []
         hunt = hunting(
-            lambda program, _: seen.append(to_json(program)), programs=20, seed=seed
+            lambda program, _: seen.append(to_json(program)), programs=10, seed=seed
         )
         hunt.run()
         return seen

@@ -14,6 +14,7 @@ from hypothesis.database import ExampleDatabase
 
 from krepro.fuzz import source
 from krepro.fuzz.compare import Divergence, first_divergence
+from krepro.fuzz.features import features_of
 from krepro.fuzz.known import Catalogue
 from krepro.fuzz.oracle import Expectation, expect
 from krepro.fuzz.pool import DONE, UNTESTABLE, Played, Pool
@@ -65,10 +66,18 @@ class Finding:
         """What was seen first."""
         return next(iter(self.sights.values()))
 
-    def covers(self, divergence: Divergence) -> bool:
-        """Whether another program did the same, with at least the same rules in use."""
+    @property
+    def features(self) -> frozenset[str]:
+        """What the program uses."""
+        return features_of(self.program, self.divergence.step)
+
+    def covers(self, program: Program, divergence: Divergence) -> bool:
+        """Whether another program, that uses all that this one does, went wrong likewise."""
         own = self.divergence
-        return own.signature == divergence.signature and own.rules <= divergence.rules
+        alike = own.kind is divergence.kind
+        if own.kind is Kind.RAISES:
+            alike = own.signature == divergence.signature
+        return alike and self.features <= features_of(program, divergence.step)
 
 
 @dataclass
@@ -215,7 +224,9 @@ class Hunt:
             self.tally.plays[cell] += 1
             self.tally.seconds[cell] += play.seconds
             divergence = self.judge(program, expected, play, cell)
-            if divergence is not None and not self._explained(script, divergence, cell):
+            if divergence is not None and not self._explained(
+                program, script, divergence, cell
+            ):
                 found[cell] = divergence
         self.progress(self.tally)
         return found
@@ -242,10 +253,12 @@ class Hunt:
             )
         return divergence
 
-    def _explained(self, script: str, divergence: Divergence, cell: Cell) -> bool:
+    def _explained(
+        self, program: Program, script: str, divergence: Divergence, cell: Cell
+    ) -> bool:
         """Whether the catalogue or an earlier finding explains a divergence; counts it."""
         for number, finding in enumerate(self.found):
-            if finding.covers(divergence):
+            if finding.covers(program, divergence):
                 self.tally.seen_again[number] += 1
                 return True
         entries = self.catalogue.explain(script, divergence, cell)

@@ -80,6 +80,7 @@ class Pool:
         timeout_s: how long a program may take.
         memory_mb: how much memory a worker may have.
         at_once: how many cells play at a time; by default as many as the engine has jobs.
+        changes: fields of the cells' jobs, such as an ``overlay`` of other sources.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Pool:
         timeout_s: float = 60.0,
         memory_mb: int = 4096,
         at_once: int | None = None,
+        changes: Mapping[str, Any] | None = None,
     ) -> None:
         """Only remember what to do; cells start when they are played in."""
         self.cells = tuple(dict.fromkeys(cells))
@@ -107,6 +109,7 @@ class Pool:
         self._hands = concurrent.futures.ThreadPoolExecutor(
             at_once or max(1, engine.options.jobs)
         )
+        self.changes = dict(changes or {})
         self.timeout_s = timeout_s
         self.memory_mb = memory_mb
 
@@ -408,6 +411,7 @@ class _Seat:
                 self.scratch,
                 patience=float("inf"),
                 player=str(self.path),
+                **self.pool.changes,
             )
         except InstallError as error:
             self._trouble = str(error)
