@@ -29,6 +29,7 @@ class Job:
 
     name: str
     help: str
+    extra: str = ""
 
 
 JOBS = (
@@ -37,16 +38,17 @@ JOBS = (
     Job("bisect", "Find the releases, or commits, that a script misbehaves on."),
     Job("culprit", "Find the few lines of Keras that brought a bug in, or took it out."),
     Job("upgrade", "Say what is known to change from one release to another."),
+    Job("fuzz", "Draw training programs, and look for bugs nobody wrote down.", "fuzz"),
     Job("audit", "Prove entries two-sided, stable, independent, and as declared."),
     Job("doctor", "Say what is installed, what is missing, and what to do about it."),
 )
 
 
-def install(session: nox.Session, *groups: str) -> None:
-    """Install krepro and the dependency groups that a session needs."""
+def install(session: nox.Session, *groups: str, extra: str = "") -> None:
+    """Install krepro, with an extra of its, and the dependency groups that a session needs."""
     table = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))
     more = [item for group in groups for item in table["dependency-groups"][group]]
-    session.install("--editable", ".", *more)
+    session.install("--editable", f".[{extra}]" if extra else ".", *more)
 
 
 def add_job(job: Job) -> None:
@@ -54,7 +56,7 @@ def add_job(job: Job) -> None:
 
     @nox.session(name=job.name)
     def run(session: nox.Session) -> None:
-        install(session)
+        install(session, extra=job.extra)
         # 1 is a finding and 3 a gap: the report has said which; nox passes them on as failures.
         session.run("krepro", job.name, *session.posargs)
 
@@ -96,14 +98,22 @@ def truth(session: nox.Session) -> None:
     session.run("pytest", *files, *session.posargs, env=env)
 
 
+@nox.session(default=False)
+def teeth(session: nox.Session) -> None:
+    """Plant faults in Keras, one at a time, and see which the fuzzer finds (an hour)."""
+    install(session, extra="fuzz")
+    session.run("python", "-m", "krepro.fuzz.teeth", *session.posargs)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure what the engine costs, against the plain way and against its floor."""
-    install(session)
+    install(session, extra="fuzz")
     session.install("nox")
     session.run("python", "benchmarks/engine.py", *session.posargs)
     session.run("python", "benchmarks/searches.py")
     session.run("python", "benchmarks/upgrade.py")
+    session.run("python", "benchmarks/fuzz.py")
 
 
 def real_cells() -> list[nox.param]:

@@ -139,7 +139,8 @@ class Hunt:
     def run(self) -> None:
         """Hunt until the budget is spent."""
         number = self.first_round
-        while not self.budget.spent(self.tally):
+        self._over = False
+        while not self._over and not self.budget.spent(self.tally):
             new = self._round(number)
             if new is not None:
                 finding = self._confirmed(new)
@@ -170,6 +171,7 @@ class Hunt:
         except New as new:
             return new
         except TimeIsUp:
+            self._over = True
             return self._smallest()
         except hypothesis.errors.Flaky:
             return self._smallest()
