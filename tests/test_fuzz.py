@@ -14,6 +14,7 @@ from hypothesis import given, settings
 
 from krepro import published
 from krepro.fuzz import source
+from krepro.fuzz.agreement import disagreements
 from krepro.fuzz.compare import SILENT, Divergence, Expected, Value, first_divergence, plain
 from krepro.fuzz.hunt import Budget, Finding, Hunt, Tally, not_there
 from krepro.fuzz.known import Catalogue
@@ -38,7 +39,7 @@ from krepro.fuzz.program import (
 from krepro.fuzz.reference import predict
 from krepro.fuzz.store import Store, tally_data, tally_from
 from krepro.fuzz.strategy import programs
-from krepro.fuzz.write import repro_text
+from krepro.fuzz.write import condition_of, repro_text
 from krepro.home import Home
 from krepro.matrix import Cell
 from krepro.project import Project
@@ -385,6 +386,45 @@ def test_what_a_release_lacks_says_nothing(message: str, lacks: bool) -> None:
     assert not not_there(Played("done", (run(None),)))
 
 
+JAX = Cell("jax-0.4", "3.15.1")
+OLD = Cell("torch-2.13", "3.14.0")
+TENSORFLOW = Cell("tensorflow-2.16", "3.15.1")
+
+
+def seen_by(*losses: float) -> list[dict[str, Any]]:
+    return [
+        run(None, {"a": [1.0]}),
+        *(run(table(loss=loss), {"a": [1.0]}) for loss in losses),
+    ]
+
+
+def test_cells_are_held_to_each_other_where_documentation_is_silent() -> None:
+    steps = [Evaluate(0, Data(2), 2)] * 2
+    seen = {
+        JAX: seen_by(1.0, 2.0),
+        TORCH: seen_by(1.0, 2.0001),
+        OLD: seen_by(1.0, 3.0),
+        TENSORFLOW: seen_by(1.0, 2.0),
+    }
+    found = disagreements(steps, seen, known=2)
+    assert list(found) == [OLD]
+    divergence = found[OLD]
+    assert (divergence.kind, divergence.step) == (Kind.LOSS, 1)
+    assert divergence.oracle == str(TENSORFLOW)
+    assert divergence.wanted == 2.0
+    assert not disagreements(steps, seen, known=3)
+    assert not disagreements(steps, {JAX: seen[JAX]}, known=0)
+
+
+def test_a_cell_that_raises_disagrees_with_one_that_does_not() -> None:
+    raised = {"ending": "raised", "exception": "KeyError", "message": "x", "site": "a.py:f"}
+    seen = {TENSORFLOW: seen_by(1.0), JAX: [*seen_by(), raised]}
+    steps = [Evaluate(0, Data(2), 2)]
+    assert disagreements(steps, seen, 0)[JAX].seen == "KeyError: x"
+    seen = {TENSORFLOW: [*seen_by(), raised], JAX: seen_by(1.0)}
+    assert disagreements(steps, seen, 0)[JAX].expected == "an exception"
+
+
 # --- keeping and writing ------------------------------------------------------------------
 
 
@@ -402,6 +442,7 @@ def divergent() -> Finding:
         7.0,
         1e-6,
         path=("loss",),
+        wanted=float(loss.value),
         rules=frozenset(steps[-1].rules),
     )
     return Finding(program, {TORCH: told})
@@ -491,3 +532,20 @@ def test_a_report_as_json_is_json() -> None:
     assert data["programs"] == 3
     assert "f.py" in rendering.text(outcome)
     assert "# krepro fuzz" in rendering.markdown(outcome)
+
+
+@pytest.mark.parametrize(
+    ("expected", "wanted", "condition"),
+    [
+        ("3 values", 3, "len(seen) == 3"),
+        ("shape (2,)", None, "np.shape(seen) == (2,)"),
+        ("a number", None, "isinstance(seen, (int, float, np.number))"),
+        ("None", None, "seen is None"),
+        ("dict of 2", None, 'type(seen).__name__ == "dict"'),
+    ],
+)
+def test_a_structure_is_asserted(expected: str, wanted: Any, condition: str) -> None:
+    told = Divergence(
+        Kind.STRUCTURE, 0, "evaluate", "evaluate", expected, "x", wanted=wanted
+    )
+    assert condition_of(told) == condition

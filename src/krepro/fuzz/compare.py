@@ -101,8 +101,9 @@ class Divergence:
     """Something that a program did otherwise, at the first step where it did.
 
     ``step`` is the step's number (-1: the building), ``call`` what it is, ``subject`` what of it,
-    such as "apple_loss" or "model_0/apple/0". ``site`` is where Keras raised; ``others`` counts
-    what else differs at this step.
+    such as "apple_loss" or "model_0/apple/0". ``site`` is where Keras raised, ``kinds`` are those of
+    all that differs at this step, ``wanted`` is what was expected as plain data, ``rules`` those that the step stands on; ``oracle`` is the cell
+    that this one was held to (empty: documentation).
     """
 
     kind: Kind
@@ -117,6 +118,8 @@ class Divergence:
     path: Path = ()
     kinds: tuple[Kind, ...] = ()
     rules: frozenset[str] = field(default_factory=frozenset)
+    oracle: str = ""
+    wanted: Any = None
 
     @property
     def signature(self) -> tuple[str, ...]:
@@ -281,9 +284,8 @@ class Look:
         """Yield what differs between two dictionaries, each as pairs; it may have more."""
         names, others = (sorted(str(key) for key, _ in each) for each in (wanted, seen))
         if set(names) - set(others) or (names != others and not partial):
-            yield self.tell(
-                Kind.NAMES, subject, (", ".join(names), ", ".join(others)), path
-            )
+            told = ", ".join(names), ", ".join(others)
+            yield self.tell(Kind.NAMES, subject, told, path, wanted=names)
             return
         by_name = dict(map(tuple, seen))
         for key, value in wanted:
@@ -301,7 +303,7 @@ class Look:
         """Yield what differs between two lists; it may be longer."""
         if len(wanted) > len(seen) or (len(wanted) != len(seen) and not partial):
             told = f"{len(wanted)} values", f"{len(seen)} values"
-            yield self.tell(Kind.STRUCTURE, subject, told, path)
+            yield self.tell(Kind.STRUCTURE, subject, told, path, wanted=len(wanted))
             return
         for number, (value, other) in enumerate(zip(wanted, seen, strict=False)):
             yield from self.results(value, other, (*path, number))
@@ -318,7 +320,15 @@ class Look:
         elif not wanted.useless and not wanted.holds(seen):
             size, tolerance = furthest(wanted, seen)
             values = wanted.value, np.asarray(seen)
-            yield self.tell(kind, subject, values, path, size=size, tolerance=tolerance)
+            yield self.tell(
+                kind,
+                subject,
+                values,
+                path,
+                size=size,
+                tolerance=tolerance,
+                wanted=wanted.value.tolist(),
+            )
 
     def weights(
         self, wanted: Mapping[str, Value], seen: Mapping[str, Any], before: Before

@@ -5,14 +5,16 @@ from __future__ import annotations
 import concurrent.futures
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis.database import ExampleDatabase
 
 from krepro.fuzz import source
+from krepro.fuzz.agreement import disagreements
 from krepro.fuzz.compare import Divergence, first_divergence
 from krepro.fuzz.features import features_of
 from krepro.fuzz.known import Catalogue
@@ -221,17 +223,30 @@ class Hunt:
         if expected.ended:
             self.tally.silent[expected.ended] += 1
         script = "\n".join(chunks)
-        found = {}
         for cell, play in played.items():
             self.tally.plays[cell] += 1
             self.tally.seconds[cell] += play.seconds
-            divergence = self.judge(program, expected, play, cell)
-            if divergence is not None and not self._explained(
-                program, script, divergence, cell
-            ):
-                found[cell] = divergence
+        found = {
+            cell: divergence
+            for cell, divergence in self.judged(program, expected, played).items()
+            if not self._explained(program, script, divergence, cell)
+        }
         self.progress(self.tally)
         return found
+
+    def judged(
+        self, program: Program, expected: Expectation, played: Mapping[Cell, Played]
+    ) -> dict[Cell, Divergence]:
+        """Return what cells did otherwise than documented, or else than each other."""
+        found: dict[Cell, Divergence] = {}
+        whole: dict[Cell, Sequence[Mapping[str, Any]]] = {}
+        for cell, play in played.items():
+            divergence = self.judge(program, expected, play, cell)
+            if divergence is not None:
+                found[cell] = divergence
+            elif play.ending == DONE and not not_there(play):
+                whole[cell] = play.steps
+        return found | disagreements(program.steps, whole, len(expected.steps))
 
     def judge(
         self, program: Program, expected: Expectation, play: Played, cell: Cell
@@ -264,6 +279,10 @@ class Hunt:
                 self.tally.seen_again[number] += 1
                 return True
         entries = self.catalogue.explain(script, divergence, cell)
+        if divergence.oracle and not entries:
+            # It may well be the other cell that is wrong.
+            release, _, stack = divergence.oracle.partition("@")
+            entries = self.catalogue.explain(script, divergence, Cell(stack, release))
         self.tally.known.update(entries)
         return bool(entries)
 
@@ -274,13 +293,11 @@ class Hunt:
             source.chunks(new.program),
             source.model_names(new.program),
             fresh=True,
-            cells=list(new.sights),
         )
         again = {
             cell: divergence
-            for cell, play in played.items()
-            if (divergence := self.judge(new.program, expected, play, cell)) is not None
-            and divergence.signature == new.sights[cell].signature
+            for cell, divergence in self.judged(new.program, expected, played).items()
+            if cell in new.sights and divergence.signature == new.sights[cell].signature
         }
         sights = again or new.sights
         return Finding(new.program, dict(sights), confirmed=bool(again))
