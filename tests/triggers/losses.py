@@ -79,6 +79,23 @@ PER_SAMPLE: list[tuple[str, str | None]] = [
 ]
 
 CASES: Cases = {
+    "output_losses_average_batches_on_tf": [
+        (TWO + IN_A_LIST + FIT, "possible"),
+        (
+            AS_DICT
+            + BY_NAME
+            + 'model.evaluate(x, {"price": prices, "area": areas}, batch_size=128)',
+            "possible",
+        ),
+        (ONE + 'model.compile("adam", "mse")' + FIT_ONE, None),
+        (
+            TWO
+            + 'model.compile("adam", ["mse", "mae"], run_eagerly=True)\nmodel.fit(x, [prices, areas])',
+            None,
+        ),
+        (TWO + IN_A_LIST + "model.evaluate(x, [prices, areas], batch_size=1)", None),
+        (TWO + IN_A_LIST + "model.train_on_batch(x, [prices, areas])", None),
+    ],
     "activity_regularizer_grows_with_batch": [
         (SPARSE.format(penalty="activity_regularizer", more="") + FIT_ONE, "certain"),
         (

@@ -103,8 +103,48 @@ encoder = keras.Model(inputs, {structure})
 
 
 COPIED = "copy = keras.Model.from_config(encoder.get_config())"
+BLOCK = (
+    HEAD
+    + """
+class Block(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(8)
+        self.last = layers.{last}
+    def call(self, inputs):
+        return self.last(self.dense(inputs))
+inputs = keras.Input((8,))
+model = keras.Model(inputs, layers.Dense(1)({block}(inputs)))
+model.compile("adam", "mse")
+model.{use}
+"""
+)
 
 CASES: Cases = {
+    "blocks_run_in_inference_on_jax": [
+        (
+            BLOCK.format(last="Dropout(0.2)", block="Block()", use="fit(x, y)"),
+            "possible",
+        ),
+        (
+            BLOCK.format(
+                last="BatchNormalization()", block="Block()", use="train_on_batch(x, y)"
+            ),
+            "possible",
+        ),
+        (
+            BLOCK.format(last="LayerNormalization()", block="Block()", use="fit(x, y)"),
+            None,
+        ),
+        (
+            BLOCK.format(last="Dropout(0.2)", block="Block()", use="evaluate(x, y)"),
+            None,
+        ),
+        (
+            BLOCK.format(last="Dropout(0.2)", block="layers.Dropout(0.2)", use="fit(x, y)"),
+            None,
+        ),
+    ],
     "clone_function_misses_nested_layers": [
         (
             TWICE_NESTED + REGULARIZE.format(model="model", more=", recursive=True"),

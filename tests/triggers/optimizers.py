@@ -58,6 +58,19 @@ model.fit(x, y)
 """
 )
 CASES: Cases = {
+    "accumulation_ema_counts_idle_steps": [
+        (optimizer("AdamW(3e-4, use_ema=True, gradient_accumulation_steps=4)"), "certain"),
+        (
+            optimizer(
+                "SGD(0.1, use_ema=True, ema_overwrite_frequency=9, gradient_accumulation_steps=4)"
+            ),
+            "certain",
+        ),
+        (optimizer("AdamW(3e-4, gradient_accumulation_steps=4)"), None),
+        (optimizer("AdamW(3e-4, use_ema=True)"), None),
+        (optimizer("Adam(use_ema=True, gradient_accumulation_steps=None)"), None),
+        (optimizer("Adam(use_ema=False, gradient_accumulation_steps=2)"), None),
+    ],
     "accumulation_clips_each_batch": [
         (ACCUMULATED, "certain"),
         (optimizer("SGD(0.1, clipvalue=0.5, gradient_accumulation_steps=8)"), "certain"),

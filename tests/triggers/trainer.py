@@ -23,8 +23,74 @@ for epoch in range(10):
         model.train_on_batch(x[start : start + 100], y[start : start + 100])
     print(model.test_on_batch(x, y))
 """
+OWN_CALL = (
+    HEAD
+    + """
+class Classifier(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.conv = layers.Conv2D(8, 3)
+        self.norm = layers.{layer}
+        self.head = layers.Dense(10)
+    def call(self, inputs{taken}):
+        return self.head(self.norm(self.conv(inputs){handed}))
+model = Classifier()
+model.compile("adam", "mse")
+{use}
+"""
+)
+
+
+def own_call(
+    layer: str = "BatchNormalization()",
+    taken: str = "",
+    handed: str = "",
+    use: str = "model.fit(x, y)",
+) -> str:
+    """A model of the user's own class, and how its call treats the argument training."""
+    return OWN_CALL.format(layer=layer, taken=taken, handed=handed, use=use)
+
+
+TAKEN, HANDED = ", training=None", ", training=training"
+# The base is functional, and its Dropout is told of training; or nothing tells it.
+OWN_BASE = (
+    HEAD
+    + """
+class Tuned(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.base = keras.Sequential([layers.Dense(8), layers.Dropout(0.2)])
+        self.head = layers.Dense(1)
+    def call(self, inputs, training=False):
+        return self.head(self.base(inputs{handed}))
+model = Tuned()
+model.compile("adam", "mse")
+model.fit(x, y)
+"""
+)
 
 CASES: Cases = {
+    "call_without_training_drops_nothing": [
+        (own_call(), "possible"),
+        (own_call("Dropout(0.5)", use="model.train_on_batch(x, y)"), "possible"),
+        (own_call("LayerNormalization()"), None),
+        (own_call(taken=TAKEN, handed=HANDED), None),
+        (own_call(use="model.predict(x)"), None),
+        (
+            ONE.replace("layers.Dense(16", "layers.Dropout(0.5), layers.Dense(16")
+            + 'model.compile("adam", "mse")\nmodel.fit(x, y)',
+            None,
+        ),
+    ],
+    "training_not_handed_on_is_lost_on_jax": [
+        (own_call(taken=TAKEN), "certain"),
+        (own_call("Dropout(0.5)", taken=", training=False"), "certain"),
+        (OWN_BASE.format(handed=""), "certain"),
+        (OWN_BASE.format(handed=", training=training"), None),
+        (own_call(taken=TAKEN, handed=HANDED), None),
+        (own_call("LayerNormalization()", taken=TAKEN), None),
+        (own_call(taken=TAKEN, use="model.evaluate(x, y)"), None),
+    ],
     "failed_fit_brings_back_old_weights": [
         (
             COMPILED
