@@ -241,6 +241,7 @@ class Fake:
         self.fault = fault
         self.program = one_layer()
         self.fresh: list[bool] = []
+        self.stopped = False
 
     def play(
         self, *_: object, fresh: bool = False, cells: Collection[Cell] | None = None
@@ -369,6 +370,25 @@ def test_what_cannot_be_tested_is_no_finding() -> None:
     hunt.run()
     assert not hunt.found
     assert hunt.tally.untestable == {TORCH: "no wheel"}
+    assert hunt.tally.programs == 1, "it goes on where nothing can be tested"
+
+
+def test_a_stop_ends_the_hunt_and_is_no_finding() -> None:
+    hunt = hunting(lambda *_: None, programs=50)
+    play = hunt.pool.play
+
+    def stopping(*given: Any, **more: Any) -> dict[Cell, Played]:
+        hunt.pool.stopped = hunt.tally.programs > 3  # type: ignore[misc]
+        return (
+            play(*given, **more)
+            if not hunt.pool.stopped
+            else {TORCH: Played("crashed", ())}
+        )
+
+    hunt.pool.play = stopping  # type: ignore[method-assign]
+    hunt.run()
+    assert not hunt.found
+    assert hunt.tally.programs == 4
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from krepro import published
-from krepro.engine import Engine, Options, Stopped, default_isolation
+from krepro.engine import Engine, Options, default_isolation
 from krepro.fuzz.hunt import Budget, Finding, Hunt, Tally
 from krepro.fuzz.known import Catalogue
 from krepro.fuzz.pool import Pool
@@ -142,7 +142,6 @@ def fuzz(asked: Asked) -> Exit:
     if budget.programs:
         budget.programs += tally.programs
     screen = Screen(Console(stderr=True), budget, tally.programs)
-    stopped = False
     with (
         stoppable(engine),
         engine.room() as scratch,
@@ -166,10 +165,8 @@ def fuzz(asked: Asked) -> Exit:
         hunt.round_ended = lambda done: store.note(
             done, tally, earlier_s + budget.elapsed_s
         )
-        try:
-            hunt.run()
-        except (Stopped, KeyboardInterrupt):
-            stopped = True
+        hunt.run()
+        stopped = engine.stop.is_set()
     outcome = rendering.Outcome(
         cells=tuple(cells),
         seed=asked.seed,

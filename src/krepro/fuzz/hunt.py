@@ -13,6 +13,7 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis.database import ExampleDatabase
 
+from krepro.engine import Stopped
 from krepro.fuzz import source
 from krepro.fuzz.agreement import disagreements
 from krepro.fuzz.compare import Divergence, first_divergence
@@ -216,7 +217,13 @@ class Hunt:
             # The cells are other processes: they play while this one predicts.
             playing = hand.submit(self.pool.play, chunks, source.model_names(program))
             expected = expect(program)
-            played = playing.result()
+            try:
+                played = playing.result()
+            except Stopped:
+                raise TimeIsUp from None
+        if self.pool.stopped:
+            # What was playing when the run was stopped says nothing.
+            raise TimeIsUp
         self.tally.programs += 1
         for step in expected.steps:
             self.tally.rules.update(step.rules)
@@ -232,6 +239,8 @@ class Hunt:
             if not self._explained(program, script, divergence, cell)
         }
         self.progress(self.tally)
+        if self.tally.untestable.keys() >= played.keys():
+            raise TimeIsUp
         return found
 
     def judged(
@@ -288,6 +297,8 @@ class Hunt:
 
     def _confirmed(self, new: New) -> Finding:
         """Play a new finding once more, in fresh processes."""
+        if self.pool.stopped:
+            return Finding(new.program, new.sights, confirmed=False)
         expected = expect(new.program)
         played = self.pool.play(
             source.chunks(new.program),

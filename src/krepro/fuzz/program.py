@@ -54,7 +54,7 @@ class Node(msgspec.Struct, frozen=True):
 
     ``op`` is one of ``input``, ``dense``, ``embedding``, ``activation``, ``batch_normalization``,
     ``dropout`` (rate 0), ``add``, ``concatenate``, ``flatten``, ``reshape``, ``model`` (an earlier
-    model of the program, called as a layer). ``name`` is the layer's.
+    model of the program, called as a layer, on its inputs in the order of their leaves). ``name`` is the layer's.
 
     ``args`` by op: input ``shape`` (without the batch), ``dtype``; dense ``units``,
     ``activation`` ("linear", "relu", "tanh", "sigmoid", "softmax"), ``use_bias``,

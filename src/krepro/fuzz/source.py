@@ -171,15 +171,16 @@ def building_of(program: Program, number: int) -> Iterator[str]:
     elif model.form == "sequential":
         yield from sequential(number, model)
     else:
-        yield from functional(number, model)
+        yield from functional(program, number)
     holder = f"{variable(number)}." if model.form == "subclass" else ""
     for each, node in layer_nodes(model):
         if node.op in ("dense", "embedding"):
             yield f"give_weights({holder}{node.name}, {model.start + 7 * each})"
 
 
-def functional(number: int, model: Model) -> Iterator[str]:
+def functional(program: Program, number: int) -> Iterator[str]:
     """Yield the lines that build a functional model."""
+    model = program.models[number]
     names: list[str] = []
     for node in model.nodes:
         if node.op == "input":
@@ -190,7 +191,7 @@ def functional(number: int, model: Model) -> Iterator[str]:
         if node.shares < 0 and node.op != "model":
             yield f"{called} = {layer_of(node)}"
         names.append(f"{node.name}_out")
-        yield f"{names[-1]} = {called}({fed(node, names)})"
+        yield f"{names[-1]} = {called}({fed(program, node, names)})"
     inputs, outputs = (
         text_of(part, lambda leaf: names[leaf]) for part in (model.inputs, model.outputs)
     )
@@ -245,7 +246,7 @@ def subclassed(program: Program, number: int) -> Iterator[str]:
             yield f"        {node.name} = inputs{index}"
         else:
             names.append(f"{node.name}_out")
-            yield f"        {names[-1]} = self.{callable_of(model, node)}({fed(node, names)})"
+            yield f"        {names[-1]} = self.{callable_of(model, node)}({fed(program, node, names)})"
     yield f"        return {text_of(model.outputs, lambda leaf: names[leaf])}"
     yield ""
     yield f"{variable(number)} = Model{number}(name={literal(model.name)})"
@@ -262,9 +263,13 @@ def callable_of(model: Model, node: Node) -> str:
     return variable(int(node.args["model"])) if node.op == "model" else node.name
 
 
-def fed(node: Node, names: Sequence[str]) -> str:
-    """Return what a node is called with."""
+def fed(program: Program, node: Node, names: Sequence[str]) -> str:
+    """Return what a node is called with; a model with the structure that it takes."""
     given = [names[each] for each in node.inputs]
+    if node.op == "model":
+        waiting = iter(given)
+        taken = program.models[int(node.args["model"])].inputs
+        return text_of(taken, lambda _: next(waiting))
     return given[0] if len(given) == 1 else f"[{', '.join(given)}]"
 
 

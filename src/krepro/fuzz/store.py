@@ -132,7 +132,7 @@ def tally_data(tally: Tally) -> dict[str, Any]:
 
 
 def tally_from(table: dict[str, Any]) -> Tally:
-    """Read what ``tally_data`` returned."""
+    """Read what ``tally_data`` returned, but for cells that were untestable: they may not be now."""
     tally = Tally(
         programs=table["programs"],
         known=Counter(table["known"]),
@@ -144,6 +144,4 @@ def tally_from(table: dict[str, Any]) -> Tally:
         tally.plays[cell] = entry["plays"]
         tally.seconds[cell] = entry["seconds"]
         tally.not_applicable[cell] = entry["not applicable"]
-        if entry["untestable"]:
-            tally.untestable[cell] = entry["untestable"]
     return tally

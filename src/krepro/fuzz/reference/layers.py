@@ -191,7 +191,7 @@ class Pass:
         if not isinstance(model.outputs, int):
             raise Undefined("a model of several outputs, or of a structure, as a layer")
         taken = list(programs.leaves(model.inputs))
-        if len(taken) != len(inputs) or isinstance(model.inputs, programs.DictOf):
+        if len(taken) != len(inputs):
             raise Undefined("a model called on another structure than its inputs")
         return self.run(network, dict(zip(taken, inputs, strict=True)))[0]
 
