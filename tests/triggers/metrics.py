@@ -103,6 +103,59 @@ CASES: Cases = {
         ),
         (BY_HAND.format(made="Accuracy()", given="y, x, [1, 0]"), "possible"),
     ],
+    "compile_again_keeps_old_metrics": [
+        (
+            ONE
+            + """
+model.compile("adam", "mse", metrics=["mae", keras.metrics.R2Score()])
+model.fit(x, y, epochs=3)
+model.layers[0].trainable = False
+model.compile(keras.optimizers.Adam(1e-5), "mse")
+model.fit(x, y, epochs=3)
+""",
+            "certain",
+        ),
+        (
+            ONE
+            + """
+def prepare(metrics=None):
+    model.compile("adam", loss="mse", metrics=metrics)
+prepare(["mae"])
+prepare()
+print(model.evaluate(x, y))
+""",
+            "certain",
+        ),
+        (
+            ONE
+            + """
+model.compile("adam", "mse", metrics=["mae"])
+model.compile("adam", "mse", metrics=[])
+model.evaluate(x, y)
+""",
+            None,
+        ),
+        (
+            ONE
+            + """
+model.compile("adam", "mse", metrics=["mae"])
+model.fit(x, y)
+model.compile("sgd", "mse", metrics=["mae"])
+model.fit(x, y)
+""",
+            None,
+        ),
+        (
+            ONE
+            + """
+model.compile("adam", "mse")
+model.fit(x, y)
+model.compile("sgd", "mse")
+model.fit(x, y)
+""",
+            None,
+        ),
+    ],
     "binary_accuracy_threshold_of_logits": [
         (
             ONE
@@ -262,6 +315,50 @@ CASES: Cases = {
         (BY_HAND.format(made="Mean()", given="[1.0], sample_weight=[1.0]"), None),
         (BY_HAND.format(made="Mean()", given="[-1.0, -3.0]"), None),
         (BY_HAND.format(made="Sum()", given="[1.0], sample_weight=[-1.0]"), None),
+    ],
+    "metric_in_both_lists_comes_twice": [
+        (
+            ONE
+            + """
+model.compile("adam", "mse", metrics=["mae", "mape"], weighted_metrics=["mae"])
+loss, mae, mape, weighted = model.evaluate(x, y, sample_weight=np.load("weights.npy"))
+""",
+            "certain",
+        ),
+        (
+            ONE
+            + """
+watched = ["mae"]
+model.compile("adam", "mse", metrics=watched, weighted_metrics=watched)
+for start in range(0, 1000, 100):
+    print(model.train_on_batch(x[start : start + 100], y[start : start + 100]))
+""",
+            "certain",
+        ),
+        (
+            ONE
+            + """
+model.compile("adam", "mse", metrics=["mape"], weighted_metrics=["mae"])
+print(model.evaluate(x, y))
+""",
+            None,
+        ),
+        (
+            ONE
+            + """
+model.compile("adam", "mse", metrics=["mae"], weighted_metrics=["mae"])
+print(model.evaluate(x, y, return_dict=True))
+""",
+            None,
+        ),
+        (
+            ONE
+            + """
+model.compile("adam", "mse", metrics=["mae"], weighted_metrics=["mae"])
+model.fit(x, y, epochs=3)
+""",
+            None,
+        ),
     ],
     "metrics_by_output_key_rejected": [
         (OTHER_NAMES + BY_KEY, "certain"),
