@@ -382,6 +382,8 @@ def fitting(program: Program, step: Fit) -> str:
     if step.validation is not None:
         held = parts_of(program, step.model, step.validation)
         more.append(f"validation_data=({', '.join(held)})")
+        if step.data.feed != "arrays":
+            more.append(f"validation_batch_size={step.batch_size}")
     if step.callbacks:
         more.append(f"callbacks=[{', '.join(map(callback_of, step.callbacks))}]")
     return call(variable(step.model), "fit", [*given, *more, QUIET])
