@@ -397,6 +397,8 @@ def test_a_stop_ends_the_hunt_and_is_no_finding() -> None:
         ("Argument(s) not recognized: {'loss_scale_factor': 2}", True),
         ("SGD.__init__() got an unexpected keyword argument 'x'", True),
         ("No module named 'tensorflow'", True),
+        ("module 'keras.losses' has no attribute 'Huber2'", True),
+        ("'NoneType' object has no attribute 'update_state'", False),
         ("shapes do not match", False),
     ],
 )

@@ -35,7 +35,7 @@ NOT_THERE = (
     "unexpected keyword argument",
     "No module named 'tensorflow'",
     "`steps_per_execution` must be 1 with the PyTorch backend",
-    "has no attribute",
+    "module 'keras",
 )
 
 
