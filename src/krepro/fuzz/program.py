@@ -108,7 +108,7 @@ class Data(msgspec.Struct, frozen=True):
     inputs). ``y`` is the structure of the targets; its leaves are output positions, counted as
     ``leaves`` of the model's outputs does, or None. ``feed`` is "arrays", "dataset" (``tf.data``),
     "sequence" (a ``keras.utils.PyDataset``) or "generator"; all but the first are batched.
-    ``sample_weight`` is None or a structure like ``y``'s with leaves 1 (weights) or None.
+    ``sample_weight`` is None or a structure like ``y``'s, of output positions too.
     ``class_weight`` maps classes to weights. ``targets`` says of each output position what its
     targets are (by default "numbers"): "numbers" of the output's shape, "binary" (0 and 1, of the
     output's shape), "classes" (whole numbers below the output's last dimension, of shape

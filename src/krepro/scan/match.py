@@ -242,14 +242,17 @@ class Truths:
         """Start with nothing asked."""
         self.event = event
         self.asker = Asker(event)
-        self.known: dict[tuple[str, tuple[int, ...]], bool | None] = {}
+        # The answers, with what they are about: it must outlive them, or another thing may get its id.
+        self.known: dict[tuple[str, tuple[int, ...]], tuple[bool | None, list[Value]]] = {}
 
     def of(self, condition: Condition, way: Way) -> bool | None:
         """Return whether a condition holds; None: the program's text does not tell."""
-        key = (condition.text, tuple(id(way.bound[name]) for name in condition.variables))
+        about = [way.bound[name] for name in condition.variables]
+        key = (condition.text, tuple(map(id, about)))
         if key not in self.known:
-            self.known[key] = facts.truth(self.asker.ask(condition.tree, way.bound))
-        return self.known[key]
+            truth = facts.truth(self.asker.ask(condition.tree, way.bound))
+            self.known[key] = truth, about
+        return self.known[key][0]
 
     def refute(self, trigger: Trigger, way: Way) -> bool:
         """Whether a condition is known to fail by what is bound so far."""
