@@ -459,12 +459,15 @@ def test_a_stop_ends_a_program(tmp_path: Path) -> None:
 
 
 HANGS = """
+import signal
 import sys
 from pathlib import Path
 from krepro.matrix import Cell
 from krepro.fuzz.pool import Pool
 from tests.test_player import TORCH, engine_for
 
+# What runs in the background of a shell ignores it otherwise.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 engine = engine_for(Path(sys.argv[1]))
 with engine.room() as scratch, Pool(engine, scratch, [TORCH]) as pool:
     played = pool.play(["import os", "result = os.getpid()"], [])
