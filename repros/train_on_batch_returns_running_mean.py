@@ -14,7 +14,7 @@
 #
 # [[tool.krepro.trigger]]
 # code = [
-#   "model.train_on_batch() | model.test_on_batch()",
+#   "model.train_on_batch() | model.test_on_batch() | model.evaluate() | model.fit()",
 #   "not model.reset_metrics()",
 #   "model.train_on_batch() | model.test_on_batch()",
 # ]

@@ -193,6 +193,12 @@ CASES: Cases = {
             + "for step in range(100):\n    model.reset_metrics()\n    loss = model.train_on_batch(x, y)",
             None,
         ),
+        (COMPILED + "model.fit(x, y)\nloss = model.train_on_batch(x, y)", "certain"),
+        (
+            COMPILED
+            + "model.evaluate(x, y)\nmodel.reset_metrics()\nmodel.test_on_batch(x, y)",
+            None,
+        ),
         (COMPILED + "loss = model.train_on_batch(x, y)", None),
     ],
     "steps_per_execution_drops_the_rest": [
