@@ -26,7 +26,6 @@ from krepro.project import Project, SelectionError, check_writable
 from krepro.render import fuzz as rendering
 from krepro.report import Exit
 
-FORMATS = ("text", "json", "markdown")
 # How long a hunt lasts where nothing else is said: minutes, programs (0: no limit).
 PROFILES = {"smoke": (0.0, 60), "ci": (5.0, 0), "deep": (30.0, 0)}
 # Where there is no terminal, a line so often.

@@ -67,7 +67,7 @@ STEP_NAMES = {
 
 @dataclass(frozen=True)
 class Value:
-    """A predicted number or array, and how far what is seen may be from it (None: any)."""
+    """A predicted number or array, and how far what is seen may be from it, element by element."""
 
     value: Any
     tolerance: Any
@@ -102,8 +102,9 @@ class Divergence:
 
     ``step`` is the step's number (-1: the building), ``call`` what it is, ``subject`` what of it,
     such as "apple_loss" or "model_0/apple/0". ``site`` is where Keras raised, ``kinds`` are those of
-    all that differs at this step, ``wanted`` is what was expected as plain data, ``rules`` those that the step stands on; ``oracle`` is the cell
-    that this one was held to (empty: documentation).
+    all that differs at this step, ``wanted`` is what was expected as plain data, ``rules`` those
+    that the step stands on; ``oracle`` is the cell that this one was held to (empty:
+    documentation).
     """
 
     kind: Kind

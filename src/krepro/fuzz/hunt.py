@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
+import hashlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +71,12 @@ class Finding:
         """What was seen first."""
         return next(iter(self.sights.values()))
 
-    @property
+    @functools.cached_property
+    def key(self) -> str:
+        """What tells it from other findings: a hash of the program, of 8 hexadecimal digits."""
+        return hashlib.sha256(to_json(self.program)).hexdigest()[:8]
+
+    @functools.cached_property
     def features(self) -> frozenset[str]:
         """What the program uses."""
         return features_of(self.program, self.divergence.step)
@@ -91,7 +98,7 @@ class Tally:
     plays: Counter[Cell] = field(default_factory=Counter)
     seconds: defaultdict[Cell, float] = field(default_factory=lambda: defaultdict(float))
     known: Counter[str] = field(default_factory=Counter)
-    seen_again: Counter[int] = field(default_factory=Counter)
+    seen_again: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
     silent: Counter[str] = field(default_factory=Counter)
     not_applicable: Counter[Cell] = field(default_factory=Counter)
@@ -120,6 +127,26 @@ class Budget:
 
 
 @dataclass
+class Round:
+    """What one round has come to: the signature that it shrinks, and the programs that show it."""
+
+    target: tuple[str, ...] = ()
+    failed: dict[bytes, New] = field(default_factory=dict)
+    shrink_until: float = 0.0
+
+    def aim(self, sights: Mapping[Cell, Divergence]) -> None:
+        """Shrink what was seen first from now on."""
+        self.target = next(iter(sights.values())).signature
+        self.shrink_until = time.monotonic() + SHRINK_S
+
+    def smallest(self) -> New | None:
+        """Return the smallest program that failed."""
+        if not self.failed:
+            return None
+        return self.failed[min(self.failed, key=lambda key: (len(key), key))]
+
+
+@dataclass
 class Hunt:
     """Draws programs and plays them until a budget is spent.
 
@@ -138,11 +165,12 @@ class Hunt:
     tell: Callable[[Finding], None] = lambda _: None
     progress: Callable[[Tally], None] = lambda _: None
     round_ended: Callable[[int], None] = lambda _: None
+    _over: bool = False
+    _now: Round = field(default_factory=Round)
 
     def run(self) -> None:
         """Hunt until the budget is spent."""
         number = self.first_round
-        self._over = False
         while not self._over and not self.budget.spent(self.tally):
             new = self._round(number)
             if new is not None:
@@ -154,9 +182,7 @@ class Hunt:
 
     def _round(self, number: int) -> New | None:
         """Draw programs until one diverges; return it, shrunk."""
-        self._target: tuple[str, ...] = ()
-        self._failed: dict[bytes, New] = {}
-        self._shrink_until = 0.0
+        self._now = Round()
         phases = [Phase.generate, Phase.shrink]
         settings = hypothesis.settings(
             max_examples=ROUND,
@@ -175,40 +201,27 @@ class Hunt:
             return new
         except TimeIsUp:
             self._over = True
-            return self._smallest()
+            return self._now.smallest()
         except hypothesis.errors.Flaky:
-            return self._smallest()
+            return self._now.smallest()
         return None
-
-    def _smallest(self) -> New | None:
-        """Return the smallest program that failed in this round."""
-        if not self._failed:
-            return None
-        return self._failed[min(self._failed, key=lambda key: (len(key), key))]
 
     def _test(self, program: Program) -> None:
         """Play a program; raise where it did what nothing known explains."""
-        key = to_json(program)
-        if key in self._failed:
-            raise self._failed[key]
-        if self._target and time.monotonic() > self._shrink_until:
+        key, now = to_json(program), self._now
+        if key in now.failed:
+            raise now.failed[key]
+        if now.target and time.monotonic() > now.shrink_until:
             return
-        if not self._target and self.budget.spent(self.tally):
+        if not now.target and self.budget.spent(self.tally):
             raise TimeIsUp
         sights = self.sights(program)
-        new = {
-            cell: found
-            for cell, found in sights.items()
-            if not self._target or found.signature == self._target
-        }
+        if sights and not now.target:
+            now.aim(sights)
+        new = {c: seen for c, seen in sights.items() if seen.signature == now.target}
         if new:
-            if not self._target:
-                first = next(iter(new.values()))
-                self._target = first.signature
-                self._shrink_until = time.monotonic() + SHRINK_S
-                new = {c: d for c, d in new.items() if d.signature == self._target}
-            self._failed[key] = New(program, new)
-            raise self._failed[key]
+            now.failed[key] = New(program, new)
+            raise now.failed[key]
 
     def sights(self, program: Program) -> dict[Cell, Divergence]:
         """Play a program in every cell; return the divergences that nothing known explains."""
@@ -283,9 +296,9 @@ class Hunt:
         self, program: Program, script: str, divergence: Divergence, cell: Cell
     ) -> bool:
         """Whether the catalogue or an earlier finding explains a divergence; counts it."""
-        for number, finding in enumerate(self.found):
+        for finding in self.found:
             if finding.covers(program, divergence):
-                self.tally.seen_again[number] += 1
+                self.tally.seen_again[finding.key] += 1
                 return True
         entries = self.catalogue.explain(script, divergence, cell)
         if divergence.oracle and not entries:

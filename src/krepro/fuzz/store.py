@@ -126,6 +126,7 @@ def tally_data(tally: Tally) -> dict[str, Any]:
             for cell in sorted({*tally.plays, *tally.untestable})
         ],
         "known": dict(tally.known.most_common()),
+        "seen again": dict(tally.seen_again.most_common()),
         "rules": dict(tally.rules.most_common()),
         "silent": dict(tally.silent.most_common()),
     }
@@ -136,6 +137,7 @@ def tally_from(table: dict[str, Any]) -> Tally:
     tally = Tally(
         programs=table["programs"],
         known=Counter(table["known"]),
+        seen_again=Counter(table["seen again"]),
         rules=Counter(table["rules"]),
         silent=Counter(table["silent"]),
     )

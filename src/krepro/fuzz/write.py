@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import textwrap
@@ -13,17 +12,12 @@ from packaging.version import Version
 from krepro.fuzz import source
 from krepro.fuzz.compare import Divergence, plain
 from krepro.fuzz.hunt import Finding
-from krepro.fuzz.program import Fit, Program, to_json
+from krepro.fuzz.program import Fit, Program
 from krepro.fuzz.reference import RULES
 from krepro.matrix import Matrix
 from krepro.recorded.difference import Kind
 from krepro.scaffold import FOOTER
 
-DEPENDENCIES = {
-    "tensorflow": ("tensorflow-cpu==2.16.2",),
-    "jax": ("jax==0.4.30", "jaxlib==0.4.30", "numpy<2"),
-    "torch": ("torch==2.13.0",),
-}
 WIDTH = 92
 # Rules of a step that are told, at most.
 MOST_RULES = 8
@@ -33,15 +27,15 @@ def name_of(finding: Finding) -> str:
     """Return a name for a finding's file: what goes wrong, and a hash of the program."""
     divergence = finding.divergence
     words = re.sub(r"[^a-z0-9]+", "_", f"{divergence.call} {divergence.kind}".lower())
-    digest = hashlib.sha256(to_json(finding.program)).hexdigest()[:8]
-    return f"fuzz_{words.strip('_')}_{digest}"
+    return f"fuzz_{words.strip('_')}_{finding.key}"
 
 
 def title_of(divergence: Divergence) -> str:
     """Return one line that says what goes wrong."""
     where = f"{divergence.call}: {divergence.subject}"
     if divergence.kind is Kind.RAISES:
-        return f"{divergence.call} {'raises ' + plain(divergence.seen) if divergence.site else divergence.seen}"
+        what = f"raises {plain(divergence.seen)}" if divergence.site else divergence.seen
+        return f"{divergence.call} {what}"
     if divergence.oracle:
         return f"{where} is {divergence.seen}, on {divergence.oracle} {divergence.expected}"
     return f"{where} is {divergence.seen}, {divergence.expected} was promised"
@@ -54,11 +48,11 @@ def repro_text(finding: Finding, matrix: Matrix) -> str:
     """
     divergence = finding.divergence
     first = next(iter(finding.sights))
-    backend = matrix.find_stack(first.stack).backend
+    needs = [f"keras=={first.release}", *matrix.find_stack(first.stack).requirements]
     lines = [
         "# /// script",
         '# requires-python = ">=3.11"',
-        f"# dependencies = {json.dumps([f'keras=={first.release}', *DEPENDENCIES[backend]])}",
+        f"# dependencies = {json.dumps(needs)}",
         "#",
         "# [tool.krepro]",
         f"# title = {json.dumps(title_of(divergence))}",

@@ -36,13 +36,15 @@ class Outcome:
         return [name for name in RULES if not self.tally.rules[name]]
 
 
-def finding_lines(finding: Finding, path: Path) -> Iterator[str]:
-    """Yield the lines that tell a finding."""
+def finding_lines(finding: Finding, path: Path, again: int = 0) -> Iterator[str]:
+    """Yield the lines that tell a finding, met in so many other programs."""
     divergence = finding.divergence
     yield f"NEW  {title_of(divergence)}"
     yield f"     seen in {', '.join(map(str, finding.sights))}"
     if divergence.site:
         yield f"     raised in {divergence.site}"
+    if again:
+        yield f"     met again in {again} other program{'' if again == 1 else 's'}"
     if not finding.confirmed:
         yield "     not again in a fresh process: an earlier program left something behind"
     yield f"     {path}"
@@ -75,7 +77,7 @@ def text_lines(outcome: Outcome) -> Iterator[str]:
         yield line
     for finding, path in zip(outcome.findings, outcome.paths, strict=True):
         yield ""
-        yield from finding_lines(finding, path)
+        yield from finding_lines(finding, path, tally.seen_again[finding.key])
     yield from counted("Known, met again:", tally.known)
     if outcome.unused_rules:
         yield ""
@@ -128,6 +130,7 @@ def as_json(outcome: Outcome) -> str:
                 "title": title_of(finding.divergence),
                 "file": str(path),
                 "confirmed": finding.confirmed,
+                "met again": outcome.tally.seen_again[finding.key],
                 "sights": [
                     {
                         "release": cell.release,
