@@ -71,6 +71,15 @@ for job in JOBS:
 def tests(session: nox.Session) -> None:
     """Run the tests; needs no network but the package index."""
     install(session, "test")
+    # More processes than that gain little: the tests start processes of their own.
+    parallel = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+    session.run("pytest", *parallel, *session.posargs)
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Run the tests one after the other, and say which lines none of them reaches."""
+    install(session, "test")
     session.run("coverage", "erase")
     session.run("coverage", "run", "--parallel-mode", "-m", "pytest", *session.posargs)
     session.run("coverage", "combine", "--quiet")
@@ -91,10 +100,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def truth(session: nox.Session) -> None:
-    """Hold the upgrade check to the truth: every script of tests/scripts on every pair (hours)."""
+    """Run what CI runs a sample of: every script on every pair, every page, 50 kills (hours)."""
     install(session, "test")
-    env = {"KREPRO_TRUTH": "all", "KREPRO_DOCS": "all"}
-    files = ("tests/test_scripts.py", "tests/test_docs.py")
+    env = {"KREPRO_TRUTH": "all", "KREPRO_DOCS": "all", "KREPRO_KILLS": "50"}
+    files = ("tests/test_scripts.py", "tests/test_docs.py", "tests/test_faults.py")
     session.run("pytest", *files, *session.posargs, env=env)
 
 

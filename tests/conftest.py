@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from krepro.engine import Engine, Options
@@ -21,6 +22,11 @@ from tests.fake import subject
 # Subjects of tests, not tests.
 collect_ignore = ["fake"]
 ROOT = Path(__file__).parent.parent
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile(
+    "krepro", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("krepro")
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ def roughened(text: str, how: str) -> str:
 WAYS = ["", "", "", "crlf", "cr", "open", "tabs", "broken", "bom", "odd"]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(pairs(), st.sampled_from(WAYS), st.sampled_from(WAYS), st.data())
 def test_all_changes_are_new_and_none_are_old(pair, one, other, data):
     old, new = {M: roughened(pair[0], one)}, {M: roughened(pair[1], other)}
@@ -173,7 +173,7 @@ def test_all_changes_are_new_and_none_are_old(pair, one, other, data):
     compose(old, new, some)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pairs(PIECES))
 def test_what_is_left_out_is_the_only_difference(pair):
     """One change that is not applied makes the others go the long way round."""
@@ -186,7 +186,7 @@ def test_what_is_left_out_is_the_only_difference(pair):
     assert applied(old, new, hunks) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pairs(), st.data())
 def test_what_is_composed_of_changes_parses(pair, data):
     old, new = {M: pair[0]}, {M: pair[1]}
@@ -199,7 +199,7 @@ def test_what_is_composed_of_changes_parses(pair, data):
         assert parses(text), text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.dictionaries(st.sampled_from("abcd"), modules(PIECES + IMPORTS)),
     st.dictionaries(st.sampled_from("cdef"), modules(PIECES + IMPORTS)),

@@ -198,13 +198,13 @@ def recordings(draw: st.DrawFn) -> Recording:
 
 
 @given(one=recordings())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_run_is_as_itself(one: Recording) -> None:
     assert compare(one, copy.deepcopy(one)) == []
 
 
 @given(one=recordings(), other=recordings())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_runs_on_one_side_differ_in_is_noise(one: Recording, other: Recording) -> None:
     noise = Noise()
     noise.add(one, other)
@@ -1075,7 +1075,7 @@ def test_noise_over_time_never_falls(entries: list[Any]) -> None:
 
 
 @given(one=recordings(), other=recordings(), third=recordings())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_noise_only_takes_away(one: Recording, other: Recording, third: Recording) -> None:
     noise = Noise()
     noise.add(one, third)

@@ -153,7 +153,7 @@ def test_a_name_that_goes_needs_that_its_function_does_not_use_it() -> None:
     assert found == {"y = x": {"print(y)"}, "print(y)": set()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs(), st.data(), st.booleans())
 def test_a_closure_is_one(pair: tuple[str, str], data: st.DataObject, cut_up: bool) -> None:
     """It has what it is given, closes once and for all, and grows with what it is given."""

@@ -398,7 +398,7 @@ VARIANTS = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(["keras", "k", "tf.keras", "deep"]),
     st.sampled_from(["m", "model", "net_2", "_x"]),

@@ -267,7 +267,7 @@ else: x.append(model)
 """.strip().splitlines()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 10**9))
 def test_random_programs_never_break_the_reader(seed: int) -> None:
     """Lines in any order, and nested in any way that parses."""

@@ -468,7 +468,7 @@ def test_what_is_inside_what(tmp_path: Path) -> None:
     assert hits(tmp_path, code, "model in inner", program) == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="modelfit.()=_|[]{}'not ,:absent123", max_size=30))
 def test_any_text_is_a_pattern_or_a_mistake(
     tmp_path_factory: pytest.TempPathFactory, text: str
