@@ -140,11 +140,12 @@ def fuzz(asked: Asked) -> Exit:
     budget = asked.budget()
     if budget.programs:
         budget.programs += tally.programs
+    at_once = max(1, asked.jobs // len(cells))
     screen = Screen(Console(stderr=True), budget, tally.programs)
     with (
         stoppable(engine),
         engine.room() as scratch,
-        Pool(engine, scratch, cells, timeout_s=asked.timeout) as pool,
+        Pool(engine, scratch, cells, seats=at_once, timeout_s=asked.timeout) as pool,
         screen.shown(),
     ):
         hunt = Hunt(
@@ -156,6 +157,7 @@ def fuzz(asked: Asked) -> Exit:
             number,
             [] if asked.anew else store.findings(),
             tally,
+            at_once=at_once,
         )
         hunt.tell = lambda finding: screen.finding(
             finding, store.keep(finding, project.matrix)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import functools
 import hashlib
+import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
@@ -118,20 +121,28 @@ class Budget:
         """Seconds since the start."""
         return time.monotonic() - self.started
 
+    def left(self, tally: Tally) -> float:
+        """Return how many more programs there may be."""
+        return self.programs - tally.programs if self.programs else math.inf
+
     def spent(self, tally: Tally) -> bool:
         """Whether the hunt has had enough."""
         return bool(
-            (self.seconds and self.elapsed_s >= self.seconds)
-            or (self.programs and tally.programs >= self.programs)
+            (self.seconds and self.elapsed_s >= self.seconds) or self.left(tally) <= 0
         )
 
 
 @dataclass
 class Round:
-    """What one round has come to: the signature that it shrinks, and the programs that show it."""
+    """What one round has come to.
+
+    ``target`` is the signature that it shrinks, ``failed`` are the programs that show it,
+    ``passed`` those that do as they should: hypothesis draws many a program twice.
+    """
 
     target: tuple[str, ...] = ()
     failed: dict[bytes, New] = field(default_factory=dict)
+    passed: set[bytes] = field(default_factory=set)
     shrink_until: float = 0.0
 
     def aim(self, sights: Mapping[Cell, Divergence]) -> None:
@@ -146,12 +157,76 @@ class Round:
         return self.failed[min(self.failed, key=lambda key: (len(key), key))]
 
 
+class Ahead:
+    """Plays programs before they are asked for, some at a time; a context manager.
+
+    Hypothesis asks for one program after the other, and would have all cells but one wait.
+    """
+
+    def __init__(
+        self,
+        play: Callable[[Program], dict[Cell, Played]],
+        drawn: Mapping[bytes, Program],
+        width: int,
+    ) -> None:
+        """Play nothing yet.
+
+        Args:
+            play: plays a program.
+            drawn: what will be asked for, most likely, in this order, by its JSON.
+            width: how many programs to play at a time.
+        """
+        self._play = play
+        # The next one is taken from the end.
+        self._waiting = dict(reversed(list(drawn.items())))
+        self._depth = 2 * width
+        self._hands = concurrent.futures.ThreadPoolExecutor(width)
+        self._playing: dict[bytes, concurrent.futures.Future[dict[Cell, Played]]] = {}
+
+    def __enter__(self) -> Self:
+        """Return this."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Forget what nobody asked for."""
+        self._hands.shutdown(wait=False, cancel_futures=True)
+
+    def playing(self, program: Program) -> concurrent.futures.Future[dict[Cell, Played]]:
+        """Return what a program does, once it has been played."""
+        key = to_json(program)
+        found = self._playing.pop(key, None)
+        if found is None:
+            expected = self._waiting.pop(key, None) is not None
+            if not expected:
+                # It is being made small, or comes from the database.
+                self._forget()
+            found = self._hands.submit(self._play, program)
+            if not expected:
+                return found
+        while self._waiting and len(self._playing) < self._depth - 1:
+            following, other = self._waiting.popitem()
+            self._playing[following] = self._hands.submit(self._play, other)
+        return found
+
+    def _forget(self) -> None:
+        """Have nothing wait in front of a program that was not foreseen."""
+        for key, future in list(self._playing.items()):
+            if future.cancel():
+                del self._playing[key]
+
+
 @dataclass
 class Hunt:
     """Draws programs and plays them until a budget is spent.
 
     ``found`` may hold findings of an earlier run: they are counted, not told again. ``tell`` is
-    called with each new finding, ``progress`` after each program.
+    called with each new finding, ``progress`` after each program. ``at_once`` is how many programs
+    the pool plays at a time.
     """
 
     pool: Pool
@@ -165,14 +240,18 @@ class Hunt:
     tell: Callable[[Finding], None] = lambda _: None
     progress: Callable[[Tally], None] = lambda _: None
     round_ended: Callable[[int], None] = lambda _: None
+    at_once: int = 1
     _over: bool = False
     _now: Round = field(default_factory=Round)
+    _ahead: Ahead | None = None
 
     def run(self) -> None:
         """Hunt until the budget is spent."""
         number = self.first_round
         while not self._over and not self.budget.spent(self.tally):
-            new = self._round(number)
+            drawn = self._drawn(number)
+            with Ahead(self.play, drawn, self.at_once) as self._ahead:
+                new = self._round(number)
             if new is not None:
                 finding = self._confirmed(new)
                 self.found.append(finding)
@@ -180,23 +259,54 @@ class Hunt:
             number += 1
             self.round_ended(number)
 
-    def _round(self, number: int) -> New | None:
-        """Draw programs until one diverges; return it, shrunk."""
-        self._now = Round()
-        phases = [Phase.generate, Phase.shrink]
+    def play(self, program: Program, *, fresh: bool = False) -> dict[Cell, Played]:
+        """Play a program in every cell."""
+        chunks, models = source.chunks(program), source.model_names(program)
+        return self.pool.play(chunks, models, fresh=fresh)
+
+    def _given(
+        self, test: Callable[[Program], None], number: int, **more: Any
+    ) -> Callable[[], None]:
+        """Return a test of all programs of a round; the same programs for every test."""
         settings = hypothesis.settings(
             max_examples=ROUND,
-            phases=[Phase.reuse, *phases] if not number else phases,
-            database=self.database,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             verbosity=Verbosity.quiet,
             report_multiple_bugs=False,
             print_blob=False,
+            **more,
         )
-        test = settings(hypothesis.given(programs())(self._test))
+        seeded: Callable[[], None] = hypothesis.seed(self.seed * 1_000_003 + number)(
+            settings(hypothesis.given(programs())(test))
+        )
+        return seeded
+
+    def _drawn(self, number: int) -> dict[bytes, Program]:
+        """Return the programs of a round, as they will be drawn where none diverges, by JSON."""
+        found: dict[bytes, Program] = {}
+
+        def keep(program: Program) -> None:
+            found.setdefault(to_json(program), program)
+            if len(found) >= self.budget.left(self.tally):
+                raise TimeIsUp
+
+        with contextlib.suppress(TimeIsUp):
+            self._given(keep, number, phases=[Phase.generate], database=None)()
+        return found
+
+    def _round(self, number: int) -> New | None:
+        """Draw programs until one diverges; return it, shrunk."""
+        self._now = Round()
+        phases = [Phase.generate, Phase.shrink]
+        test = self._given(
+            self._test,
+            number,
+            phases=[Phase.reuse, *phases] if not number else phases,
+            database=self.database,
+        )
         try:
-            hypothesis.seed(self.seed * 1_000_003 + number)(test)()
+            test()
         except New as new:
             return new
         except TimeIsUp:
@@ -211,7 +321,7 @@ class Hunt:
         key, now = to_json(program), self._now
         if key in now.failed:
             raise now.failed[key]
-        if now.target and time.monotonic() > now.shrink_until:
+        if key in now.passed or (now.target and time.monotonic() > now.shrink_until):
             return
         if not now.target and self.budget.spent(self.tally):
             raise TimeIsUp
@@ -222,18 +332,18 @@ class Hunt:
         if new:
             now.failed[key] = New(program, new)
             raise now.failed[key]
+        now.passed.add(key)
 
     def sights(self, program: Program) -> dict[Cell, Divergence]:
         """Play a program in every cell; return the divergences that nothing known explains."""
-        chunks = source.chunks(program)
-        with concurrent.futures.ThreadPoolExecutor(1) as hand:
-            # The cells are other processes: they play while this one predicts.
-            playing = hand.submit(self.pool.play, chunks, source.model_names(program))
-            expected = expect(program)
-            try:
-                played = playing.result()
-            except Stopped:
-                raise TimeIsUp from None
+        assert self._ahead is not None
+        # The cells are other processes: they play while this one predicts.
+        playing = self._ahead.playing(program)
+        expected = expect(program)
+        try:
+            played = playing.result()
+        except Stopped:
+            raise TimeIsUp from None
         if self.pool.stopped:
             # What was playing when the run was stopped says nothing.
             raise TimeIsUp
@@ -242,7 +352,7 @@ class Hunt:
             self.tally.rules.update(step.rules)
         if expected.ended:
             self.tally.silent[expected.ended] += 1
-        script = "\n".join(chunks)
+        script = "\n".join(source.chunks(program))
         for cell, play in played.items():
             self.tally.plays[cell] += 1
             self.tally.seconds[cell] += play.seconds
@@ -313,11 +423,7 @@ class Hunt:
         if self.pool.stopped:
             return Finding(new.program, new.sights, confirmed=False)
         expected = expect(new.program)
-        played = self.pool.play(
-            source.chunks(new.program),
-            source.model_names(new.program),
-            fresh=True,
-        )
+        played = self.play(new.program, fresh=True)
         again = {
             cell: divergence
             for cell, divergence in self.judged(new.program, expected, played).items()

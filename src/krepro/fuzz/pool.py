@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import itertools
 import json
 import os
+import queue
 import select
 import socket
 import tempfile
@@ -77,9 +79,10 @@ class Pool:
         engine: makes the cells.
         scratch: the working folder, from ``Engine.room``.
         cells: where to play.
+        seats: how many programs each cell may play at a time.
         timeout_s: how long a program may take.
         memory_mb: how much memory a worker may have.
-        at_once: how many cells play at a time; by default as many as the engine has jobs.
+        at_once: how many programs play at a time; by default as many as the engine has jobs.
         changes: fields of the cells' jobs, such as an ``overlay`` of other sources.
     """
 
@@ -89,6 +92,7 @@ class Pool:
         scratch: Path,
         cells: Collection[Cell],
         *,
+        seats: int = 1,
         timeout_s: float = 60.0,
         memory_mb: int = 4096,
         at_once: int | None = None,
@@ -98,14 +102,22 @@ class Pool:
         self.cells = tuple(dict.fromkeys(cells))
         self._engine = engine
         self._closing = threading.Event()
-        self._number = 0
+        self._numbers = itertools.count(1)
         self._folder = tempfile.TemporaryDirectory(
             prefix="pool-", dir=scratch if len(str(scratch)) < MOST_PATH - 20 else None
         )
+        places = (Path(self._folder.name) / str(number) for number in itertools.count())
         self._seats = {
-            cell: _Seat(self, engine, scratch, Path(self._folder.name) / str(number), cell)
-            for number, cell in enumerate(self.cells)
+            cell: [
+                _Seat(self, engine, scratch, next(places), cell)
+                for _ in range(max(1, seats))
+            ]
+            for cell in self.cells
         }
+        self._free = {cell: queue.SimpleQueue[_Seat]() for cell in self.cells}
+        for cell, all_seats in self._seats.items():
+            for seat in all_seats:
+                self._free[cell].put(seat)
         self._hands = concurrent.futures.ThreadPoolExecutor(
             at_once or max(1, engine.options.jobs)
         )
@@ -126,7 +138,7 @@ class Pool:
         """End all workers."""
         self._closing.set()
         self._hands.shutdown(cancel_futures=True)
-        for seat in self._seats.values():
+        for seat in itertools.chain(*self._seats.values()):
             seat.close()
         self._folder.cleanup()
 
@@ -138,7 +150,7 @@ class Pool:
         fresh: bool = False,
         cells: Collection[Cell] | None = None,
     ) -> dict[Cell, Played]:
-        """Play a program, and return what it did in each cell.
+        """Play a program, and return what it did in each cell; from any thread.
 
         Args:
             chunks: the parts of its script.
@@ -149,13 +161,13 @@ class Pool:
         Raises:
             Stopped: the run is to end.
         """
-        self._number += 1
-        asked = {"number": self._number, "chunks": list(chunks), "models": list(models)}
+        number = next(self._numbers)
+        asked = {"number": number, "chunks": list(chunks), "models": list(models)}
         wanted = self.cells if cells is None else tuple(dict.fromkeys(cells))
         # Those that take longest first: the others fill what time is left.
-        order = sorted(wanted, key=lambda cell: -self._seats[cell].usual_s)
+        order = sorted(wanted, key=lambda cell: -self._seats[cell][0].usual_s)
         futures = {
-            cell: self._hands.submit(self._seats[cell].play, asked, fresh=fresh)
+            cell: self._hands.submit(self._seated, cell, asked, fresh=fresh)
             for cell in order
         }
         try:
@@ -164,6 +176,14 @@ class Pool:
             for future in futures.values():
                 future.cancel()
         return {cell: found[cell] for cell in wanted}
+
+    def _seated(self, cell: Cell, asked: Mapping[str, Any], *, fresh: bool) -> Played:
+        """Play a program in a seat of a cell that is free, or the first that becomes so."""
+        seat = self._free[cell].get()
+        try:
+            return seat.play(asked, fresh=fresh)
+        finally:
+            self._free[cell].put(seat)
 
     @property
     def stopped(self) -> bool:
@@ -231,7 +251,7 @@ class _Worker:
 
 @dataclass
 class _Seat:
-    """One cell of a pool: its process, and its warm worker."""
+    """A place to play in a cell: a process, and its warm worker."""
 
     pool: Pool
     engine: Engine

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from krepro import overlay, published
-from krepro.engine import Engine, Options, default_isolation
+from krepro.engine import Engine, Options, default_isolation, default_jobs
 from krepro.fuzz import mutants, source
 from krepro.fuzz.compare import Divergence
 from krepro.fuzz.hunt import Budget, Hunt, TimeIsUp
@@ -78,6 +78,7 @@ def bites(  # noqa: PLR0917  What a hunt takes.
     catalogue: Catalogue,
     seconds: float,
     seed: int = 0,
+    at_once: int = 1,
 ) -> Iterator[Bite]:
     """Yield for each fault whether it was found in a cell.
 
@@ -89,6 +90,7 @@ def bites(  # noqa: PLR0917  What a hunt takes.
         catalogue: what is known of it.
         seconds: how long each is hunted for.
         seed: of the hunts.
+        at_once: how many programs to play at a time.
     """
     stack = engine.matrix.find_stack(cell.stack)
     subject = engine.matrix.subject(cell)
@@ -96,9 +98,12 @@ def bites(  # noqa: PLR0917  What a hunt takes.
     with Pool(engine, scratch, [cell]) as plain:
         for number, mutant in enumerate(chosen):
             folder = mutants.plant(mutant, release, scratch / f"planted-{number}")
-            with Pool(engine, scratch, [cell], changes={"overlay": folder}) as pool:
+            changes = {"overlay": folder}
+            with Pool(engine, scratch, [cell], seats=at_once, changes=changes) as pool:
                 started = time.monotonic()
-                hunt = Bites(pool, catalogue, Budget(seconds), seed, plain=plain)
+                hunt = Bites(
+                    pool, catalogue, Budget(seconds), seed, plain=plain, at_once=at_once
+                )
                 hunt.run()
                 took = time.monotonic() - started
             caught = hunt.caught[0] if hunt.caught else None
@@ -113,6 +118,7 @@ def main() -> int:
     parser.add_argument("--backend", default="torch")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=default_jobs(), help="programs at once")
     parser.add_argument("--output", type=Path, help="a file for the figures, as JSON")
     asked = parser.parse_args()
     project = Project.find(Path.cwd())
@@ -127,12 +133,22 @@ def main() -> int:
     repros = project.repros()
     catalogue = Catalogue(repros, published.for_people(project, repros))
     engine = Engine(
-        Home.find(), project.folder, project.matrix, options=Options(default_isolation(), 1)
+        Home.find(),
+        project.folder,
+        project.matrix,
+        options=Options(default_isolation(), asked.jobs),
     )
     found: list[Bite] = []
     with engine.room() as scratch:
         for bite in bites(
-            engine, scratch, chosen, cell, catalogue, asked.seconds, asked.seed
+            engine,
+            scratch,
+            chosen,
+            cell,
+            catalogue,
+            asked.seconds,
+            asked.seed,
+            asked.jobs,
         ):
             found.append(bite)
             print(bite.line, flush=True)  # noqa: T201  It is a program of its own.
