@@ -19,6 +19,7 @@ from krepro.fuzz.program import (
     Compile,
     Evaluate,
     Fit,
+    LoadWeights,
     OnBatch,
     Predict,
     ResetMetrics,
@@ -62,6 +63,7 @@ STEP_NAMES = {
     SaveLoad: "save and load_model",
     Clone: "clone_model",
     SetWeights: "set_weights",
+    LoadWeights: "load_weights",
 }
 
 

@@ -216,6 +216,13 @@ class SetWeights(msgspec.Struct, frozen=True, tag="set_weights"):
     model: int
 
 
+class LoadWeights(msgspec.Struct, frozen=True, tag="load_weights"):
+    """``models[model].load_weights(file)``: what a ``ModelCheckpoint`` of an earlier fit wrote."""
+
+    model: int
+    file: str
+
+
 Step: TypeAlias = (
     Compile
     | SetTrainable
@@ -227,6 +234,7 @@ Step: TypeAlias = (
     | SaveLoad
     | Clone
     | SetWeights
+    | LoadWeights
 )
 
 

@@ -18,6 +18,7 @@ from krepro.fuzz.program import (
     Evaluate,
     Fit,
     ListOf,
+    LoadWeights,
     Model,
     Named,
     Node,
@@ -333,6 +334,8 @@ def written(program: Program, step: Step) -> str:  # noqa: C901  A case for each
             found = f"{weights}\n{cloning}\n{name}.set_weights(weights)\nresult = None"
         case SetWeights():
             found = f"result = {name}.set_weights({name}.get_weights())"
+        case LoadWeights(file=file):
+            found = f"result = {name}.load_weights({literal(file)})"
         case OnBatch(data=data, train=train, return_dict=as_dict):
             given = arguments(program, step.model, data, data.samples)
             method = "train_on_batch" if train else "test_on_batch"

@@ -7,7 +7,7 @@ one first, since hypothesis shrinks towards it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from krepro.fuzz.program import (
     Evaluate,
     Fit,
     ListOf,
+    LoadWeights,
     Model,
     Named,
     Node,
@@ -84,8 +85,10 @@ THEMES: dict[str, tuple[str, ...]] = {
         "subclassing",
         "normalization",
         "embedding",
+        "masks",
         "evaluation",
     ),
+    "masks": ("embedding", "masks", "metrics", "evaluation", "batch methods"),
     "data": ("inputs", "feeds", "class weights", "sample weights", "partial batches"),
     "copies": (
         "saving",
@@ -98,12 +101,17 @@ THEMES: dict[str, tuple[str, ...]] = {
         "normalization",
         "evaluation",
     ),
-    "callbacks": ("callbacks", "validation", "metrics", "schedules"),
+    "callbacks": ("callbacks", "checkpoints", "validation", "metrics", "labels"),
 }
 FEATURES = tuple(dict.fromkeys(feature for each in THEMES.values() for feature in each))
 # Names of outputs and inputs, by model; any order of them may be drawn.
-HEADS = (("apple", "berry", "cherry"), ("dahlia", "elder", "fern"))
-INPUTS = (("east", "west"), ("north", "south"))
+HEADS = (
+    ("apple", "berry", "cherry"),
+    ("dahlia", "elder", "fern"),
+    ("ginger", "hazel", "iris"),
+)
+INPUTS = (("east", "west"), ("north", "south"), ("left", "right"))
+NESTED = ("inner", "middle", "outer")
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid")
 LOSSES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
 SHORT = {"mean_squared_error": "mse", "mean_absolute_error": "mae"}
@@ -132,6 +140,8 @@ class Maker:
     features: frozenset[str]
     models: list[Model] = field(default_factory=list)
     kinds: list[tuple[str, ...]] = field(default_factory=list)
+    masked: set[int] = field(default_factory=set)
+    checkpoints: dict[int, str] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     compiled: dict[int, Compile] = field(default_factory=dict)
 
@@ -148,8 +158,8 @@ class Maker:
         return int(self.draw(st.integers(least, most)))
 
     def maybe(self, *features: str) -> bool:
-        """Draw whether to do what a feature is about."""
-        return self.uses(*features) and bool(self.draw(st.booleans()))
+        """Draw whether to do what a feature is about; mostly, it is done."""
+        return self.uses(*features) and bool(self.one((False, True, True)))
 
     # --- models ---------------------------------------------------------------------------
 
@@ -158,14 +168,19 @@ class Maker:
         inner = self.uses("nesting", "inner training")
         self.model(single=inner)
         if inner:
-            self.model(inner=0)
+            three = self.one((False, False, True))
+            self.model(single=three, inner=0)
+            if three:
+                self.model(inner=1)
         self.take_steps()
         return Program(tuple(self.models), tuple(self.steps))
 
     def model(self, *, single: bool = False, inner: int | None = None) -> None:
         """Draw a model; ``single``: of one output; ``inner``: that calls an earlier model."""
         number = len(self.models)
-        count = 1 if single or not self.uses("outputs") else self.number(1, 3)
+        count = 1
+        if not single and self.uses("outputs"):
+            count = self.one((1, 2, 3, 2))
         form = "functional"
         if count == 1 and self.uses("sequential") and not self.uses("inputs", "sharing"):
             form = "sequential"
@@ -183,11 +198,7 @@ class Maker:
             taken = ListOf(tuple(inputs))
             if self.maybe("inputs"):
                 taken = DictOf(tuple(nodes[each].name for each in inputs), tuple(inputs))
-        name = (
-            ("inner", "outer")[number]
-            if self.uses("nesting", "inner training")
-            else "model"
-        )
+        name = NESTED[number] if self.uses("nesting", "inner training") else "model"
         self.models.append(
             Model(form, name, tuple(nodes), taken, structure, start=self.number(0, 3))
         )
@@ -219,25 +230,36 @@ class Maker:
             last = 2
         if nodes[0].args["dtype"] != "float32":
             sizes = {"input_dim": 3, "output_dim": self.number(1, 2)}
+            if self.maybe("masks"):
+                sizes["mask_zero"] = True
+                self.masked.add(number)
             nodes.append(Node("embedding", "words", (last,), sizes))
-            last = self.add(nodes, Node("flatten", "flat", (len(nodes) - 1,)))
+            last += 1
+            if number not in self.masked:
+                last = self.add(nodes, Node("flatten", "flat", (last,)))
         args: dict[str, Any] = {}
         if inner is not None:
             last = self.calling(nodes, number, last, inner)
         elif self.maybe(
-            "regularizers", "sharing", "normalization", "trainable", "optimizers"
+            "regularizers", "sharing", "normalization", "trainable", "optimizers", "masks"
         ):
             args = {"units": self.number(1, 2), "activation": self.one(ACTIVATIONS)}
             if self.maybe("regularizers"):
                 args["kernel_l2"] = 0.25
             last = self.add(nodes, Node("dense", f"hidden{place}", (last,), args))
-        if self.maybe("normalization"):
-            normal = Node(
-                "batch_normalization", f"normal{place}", (last,), {"momentum": 0.5}
-            )
+        return self.middle(nodes, number, last)
+
+    def middle(self, nodes: list[Node], number: int, last: int) -> int:
+        """Draw layers between those that learn; return the last node."""
+        place = f"_{number}" if number else ""
+        args: dict[str, Any] = {}
+        # What normalization does with a mask depends on the release.
+        if not self.masked and self.maybe("normalization"):
+            args = {"momentum": self.one((0.5, 0.25))}
+            normal = Node("batch_normalization", f"normal{place}", (last,), args)
             last = self.add(nodes, normal)
-        if self.maybe("normalization", "sharing"):
-            op = self.one(("activation", "dropout", "reshape"))
+        if self.maybe("normalization", "sharing", "masks"):
+            op = self.one(("activation", "dropout", "reshape")[: 2 + (not self.masked)])
             args = {"activation": "tanh"} if op == "activation" else {}
             if op == "reshape":
                 args = {"target_shape": [shape_of(nodes, last, self.models)]}
@@ -260,7 +282,25 @@ class Maker:
             args = {"units": taken[0].args["shape"][0], "activation": self.one(ACTIVATIONS)}
             name = f"before_{number}"
             given = (self.add(nodes, Node("dense", name, (last,), args)),)
-        return self.add(nodes, Node("model", "inner", given, {"model": inner}))
+        called = self.add(nodes, Node("model", NESTED[inner], given, {"model": inner}))
+        if inner in self.masked:
+            self.masked.add(number)
+        elif nodes[given[0]].op == "dense" and self.one((False, True)):
+            called = self.calling_again(nodes, number, called)
+        return called
+
+    def calling_again(self, nodes: list[Node], number: int, called: int) -> int:
+        """Draw a second call of a model, or one of the model inside of it as well."""
+        model = int(nodes[called].args["model"])
+        inputs = [node for node in self.models[0].nodes if node.op == "input"]
+        simple = len(inputs) == 1 and inputs[0].args["dtype"] == "float32"
+        if model and simple and self.one((False, True)):
+            model = 0
+        shape = self.models[model].nodes[0].args["shape"]
+        before = Node("dense", f"again_{number}", nodes[called].inputs, {"units": shape[0]})
+        given = self.add(nodes, before)
+        again = self.add(nodes, Node("model", NESTED[model], (given,), {"model": model}))
+        return self.add(nodes, Node("concatenate", f"both_{number}", (called, again)))
 
     @staticmethod
     def add(nodes: list[Node], node: Node) -> int:
@@ -278,10 +318,15 @@ class Maker:
         for each, name in enumerate(names):
             kind = "numbers"
             if self.uses("labels", "class weights"):
-                options = ("numbers", "binary", "classes", "one_hot")
-                kind = self.one(options if self.uses("labels") else ("binary", "classes"))
+                options: Sequence[str] = ("numbers", "binary", "classes", "one_hot")
+                if number in self.masked:
+                    # A class is of a sample, not of a step of it.
+                    options = options[:2]
+                kind = self.one(options if self.uses("labels") else options[1:])
             least = 2 if kind in ("classes", "one_hot") else 1
             args: dict[str, Any] = {"units": self.number(least, 2)}
+            if kind == "binary" and self.uses("class weights"):
+                args["units"] = 1
             if kind != "numbers":
                 args["activation"] = LABEL_ACTIVATIONS[kind]
             if self.maybe("regularizers"):
@@ -402,7 +447,9 @@ class Maker:
     def optimizer(self) -> Optimizer:
         """Draw an optimizer."""
         name = self.one(("sgd", "adam")) if self.uses("optimizers") else "sgd"
-        args: dict[str, Any] = {"learning_rate": 0.25}
+        # With the larger one, losses go up and down.
+        rates = (0.25, 1.0) if self.uses("callbacks") else (0.25,)
+        args: dict[str, Any] = {"learning_rate": self.one(rates)}
         if name == "adam":
             args["epsilon"] = 0.125
         elif self.maybe("optimizers"):
@@ -464,7 +511,11 @@ class Maker:
         elif isinstance(inputs, ListOf):
             x = self.one(("list", "dict")) if self.uses("feeds") else "list"
         args: dict[str, Any] = {}
-        if self.maybe("sample weights"):
+        if (
+            self.uses("sample weights")
+            and model not in self.masked
+            and self.one((False, True))
+        ):
             args["sample_weight"] = y
         elif (
             len(kinds) == 1
@@ -476,8 +527,13 @@ class Maker:
         chosen = "arrays"
         if feed and self.uses("feeds"):
             chosen = self.one(("arrays", "sequence", "generator", "dataset"))
-            if chosen != "arrays":
-                args.pop("class_weight", None)
+        if chosen != "arrays":
+            args.pop("class_weight", None)
+            # Lists of arrays are no documented elements of a dataset.
+            x = "dict" if x == "list" else x
+            y = TupleOf(y.items) if isinstance(y, ListOf) else y
+            if isinstance(args.get("sample_weight"), ListOf):
+                args["sample_weight"] = y
         return Data(
             samples,
             self.number(0, 4),
@@ -499,49 +555,57 @@ class Maker:
                 self.trains(0)
             if self.maybe("trainable"):
                 self.steps.append(SetTrainable(0, False))
+        elif self.maybe("trainable") and self.one((False, True)):
+            self.set_trainable()
         self.compiles(last)
         for _ in range(self.number(1, 4)):
             self.take_step()
 
-    def take_step(self) -> None:  # noqa: C901  A case for each step.
+    def take_step(self) -> None:
         """Draw a step."""
-        options: list[str] = ["train"]
-        for feature, name in (
-            ("evaluation", "evaluate"),
-            ("prediction", "predict"),
-            ("trainable", "set trainable"),
-            ("recompiling", "compile"),
-            ("saving", "save"),
-            ("cloning", "clone"),
-            ("batch methods", "reset"),
-            ("batch methods", "test"),
-        ):
-            if self.uses(feature):
-                options.append(name)
         model = self.one(sorted(self.compiled, reverse=True))
-        chosen = self.one(options)
-        if chosen == "train":
-            self.trains(model)
-        elif chosen == "evaluate":
-            data, size = self.sized(model)
-            self.steps.append(Evaluate(model, data, size, self.one((True, False))))
-        elif chosen == "predict":
-            data, size = self.sized(model)
-            self.steps.append(Predict(model, replace(data, sample_weight=None), size))
-        elif chosen == "set trainable":
-            self.set_trainable()
-        elif chosen == "compile":
-            self.compiles(self.number(0, len(self.models) - 1))
-        elif chosen == "save":
-            self.steps.append(SaveLoad(model))
-        elif chosen == "clone":
-            self.steps.append(self.one((Clone, SetWeights))(model))
-            if isinstance(self.steps[-1], Clone):
-                self.compiles(model)
-        elif chosen == "reset":
-            self.steps.append(ResetMetrics(model))
+        steps: list[tuple[str, Callable[[int], None]]] = [
+            ("evaluation", self.evaluates),
+            ("prediction", self.predicts),
+            ("trainable", lambda _: self.set_trainable()),
+            ("recompiling", lambda _: self.compiles(self.number(0, len(self.models) - 1))),
+            ("saving", self.saves),
+            ("cloning", self.clones),
+            ("batch methods", lambda model: self.steps.append(ResetMetrics(model))),
+            ("batch methods", lambda model: self.on_batch(model, train=False)),
+        ]
+        if model in self.checkpoints:
+            steps.append(("checkpoints", self.loads))
+        options = [step for feature, step in steps if self.uses(feature)]
+        self.one([self.trains, self.trains, *options])(model)
+
+    def evaluates(self, model: int) -> None:
+        """Draw an evaluation."""
+        data, size = self.sized(model)
+        self.steps.append(Evaluate(model, data, size, self.one((True, False))))
+
+    def predicts(self, model: int) -> None:
+        """Draw a prediction."""
+        data, size = self.sized(model)
+        self.steps.append(Predict(model, replace(data, sample_weight=None), size))
+
+    def saves(self, model: int) -> None:
+        """Save a model, load it, and go on with what was loaded."""
+        self.steps.append(SaveLoad(model))
+        self.checkpoints.pop(model, None)
+
+    def clones(self, model: int) -> None:
+        """Clone a model and go on with the clone, or set its weights to what they are."""
+        if self.one((True, False)):
+            self.steps.append(Clone(model))
+            self.checkpoints.pop(model, None)
+            self.compiles(model)
         else:
-            self.on_batch(model, train=False)
+            self.steps.append(SetWeights(model))
+
+    def loads(self, model: int) -> None:
+        """Load what a checkpoint saved."""
+        self.steps.append(LoadWeights(model, self.checkpoints[model]))
 
     def compiles(self, model: int) -> None:
         """Draw a compilation."""
@@ -550,22 +614,25 @@ class Maker:
 
     def trains(self, model: int) -> None:
         """Draw a training."""
-        if self.maybe("batch methods", "inner training"):
+        if self.uses("batch methods", "inner training") and self.one((False, True)):
             self.on_batch(model, train=True)
             return
         data, size = self.sized(model, train=True)
-        epochs = self.number(1, 4 if self.uses("callbacks") else 2)
+        epochs = self.number(1, 6 if self.uses("callbacks") else 2)
         if data.feed == "generator":
             epochs = 1
         validation = None
         if self.maybe("validation"):
             held = self.data(model, self.number(2, 5), feed=False)
             validation = replace(held, x=data.x)
-        callbacks = self.callbacks(model, validation) if self.uses("callbacks") else ()
+        callbacks = self.callbacks(model, validation) if self.maybe("callbacks") else ()
         steps = None
-        if self.maybe("steps per epoch"):
+        if self.uses("steps per epoch") and self.one((False, True)):
             steps = self.number(1, -(-data.samples // size))
             epochs = 1
+        for callback in callbacks:
+            if callback.args.get("save_weights_only"):
+                self.checkpoints[model] = callback.args["filepath"]
         self.steps.append(Fit(model, data, size, epochs, validation, callbacks, steps))
 
     def callbacks(self, model: int, validation: Data | None) -> tuple[Callback, ...]:
@@ -574,23 +641,27 @@ class Maker:
         metrics = self.compiled[model].metrics
         if isinstance(metrics, ListOf) and len(self.kinds[model]) == 1:
             (metric,) = metrics.items
-            if (
-                isinstance(metric, Named)
-                and metric.form == "string"
-                and self.one((False, True))
-            ):
+            if isinstance(metric, Named) and self.one((False, True)):
                 monitor = monitor.replace("loss", metric.name)
         args: dict[str, Any] = {"monitor": monitor, "patience": self.one((1, 0, 2))}
-        name = self.one(("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint"))
+        if not monitor.endswith(("loss", "accuracy")):
+            # What is better of these, "auto" is not documented to know.
+            args["mode"] = "min"
+        names = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")
+        name = self.one(names if self.uses("checkpoints") else names[:2])
         if name == "EarlyStopping":
             if self.one((False, True)):
                 args["restore_best_weights"] = True
         elif name == "ReduceLROnPlateau":
-            args |= {"factor": 0.5, "min_delta": self.one((0.5, 0.0))}
+            args |= {"factor": 0.5, "min_delta": self.one((0.5, 0.0, 2.0))}
             if self.one((False, True)):
-                args["min_lr"] = 0.1
+                args["min_lr"] = self.one((0.2, 0.75))
         else:
-            args = {"filepath": "checkpoint.keras", "monitor": monitor}
+            del args["patience"]
+            args["filepath"] = "checkpoint.keras"
+            if self.one((False, True)):
+                args["filepath"] = f"checkpoint_{model}.weights.h5"
+                args["save_weights_only"] = True
             if self.one((False, True)):
                 args["save_best_only"] = True
         return (Callback(name, args),)

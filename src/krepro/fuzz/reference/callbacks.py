@@ -14,7 +14,7 @@ from krepro.fuzz.reference.words import SILENT, Array, Computation, Silent, Unde
 # Two numbers that are no further apart may be in the other order in float32.
 CLOSE = 1e-5
 # What these write, they write to files.
-WITHOUT_EFFECT = ("ModelCheckpoint", "CSVLogger", "TerminateOnNaN")
+WITHOUT_EFFECT = ("CSVLogger", "TerminateOnNaN")
 KNOWN = {
     "EarlyStopping": {
         "monitor",
@@ -34,7 +34,16 @@ KNOWN = {
         "min_lr",
         "verbose",
     },
+    "ModelCheckpoint": {
+        "filepath",
+        "monitor",
+        "mode",
+        "save_best_only",
+        "save_weights_only",
+        "verbose",
+    },
 }
+Weights = dict[Layer, list[Array]]
 
 
 @dataclass
@@ -44,7 +53,7 @@ class Watcher:
     callback: Callback
     best: float | None = None
     waited: int = 0
-    kept: dict[Layer, list[Array]] = field(default_factory=dict)
+    kept: Weights = field(default_factory=dict)
 
     def argument(self, name: str, default: Any) -> Any:
         """Return what the callback was made with."""
@@ -109,6 +118,9 @@ class Watchers:
         """Do what is done after an epoch; return whether the training is to stop."""
         stops = False
         for watcher in self.watchers:
+            if watcher.callback.name == "ModelCheckpoint":
+                self.save(watcher, numbers, epoch)
+                continue
             number = watcher.look(numbers, epoch)
             if number is None:
                 continue
@@ -122,11 +134,29 @@ class Watchers:
                 continue
             self.made.use(training_rules.EARLY_STOPPING)
             if better:
-                watcher.kept = {
-                    layer: list(layer.weights) for layer in self.network.layers()
-                }
+                watcher.kept = self.network.weights()
             stops |= watcher.waited >= patience
         return stops
+
+    def save(
+        self, watcher: Watcher, numbers: Mapping[str, float | Silent], epoch: int
+    ) -> None:
+        """Save the weights, where they are to be saved."""
+        self.made.use(training_rules.CHECKPOINT)
+        if watcher.argument("save_best_only", False):
+            number = watcher.look(numbers, epoch)
+            if number is None or not watcher.improved(number):
+                return
+        watcher.kept = self.network.weights()
+
+    @property
+    def saved(self) -> dict[str, Weights]:
+        """The weights that were saved, by file."""
+        return {
+            str(each.argument("filepath", "")): each.kept
+            for each in self.watchers
+            if each.callback.name == "ModelCheckpoint"
+        }
 
     def reduce(self, watcher: Watcher) -> None:
         """Reduce the learning rate."""

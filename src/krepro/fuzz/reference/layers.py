@@ -72,6 +72,10 @@ class Network:
         """Return the layers that are no models, each once, in their order."""
         return list(dict.fromkeys(p for p in self.parts() if isinstance(p, Layer)))
 
+    def weights(self) -> dict[Layer, list[Array]]:
+        """Return the weights of the layers, as they are now."""
+        return {layer: list(layer.weights) for layer in self.layers()}
+
     def named(self, name: str) -> Layer | Network:
         """Return a layer of the model's own."""
         for child in self.children():

@@ -59,6 +59,11 @@ class Optimizing:
             if len(given["boundaries"]) != len(given["values"]) - 1:
                 raise Raised("boundaries and values that do not match")
 
+    @property
+    def remembers(self) -> bool:
+        """Whether earlier steps bear on later ones."""
+        return bool(self.state or self.schedule() or self.rate_now is not None)
+
     def argument(self, name: str, default: Any = None) -> Any:
         """Return what the optimizer was built with."""
         return self.optimizer.args.get(name, default)

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,7 @@ class World:
     program: Program
     networks: list[Network]
     made: Computation
+    files: dict[str, callbacks.Weights] = field(default_factory=dict)
 
     def prediction(self, result: object) -> Prediction:
         """Return what a step did, and all weights after it."""
@@ -125,9 +126,24 @@ class World:
             case programs.SaveLoad():
                 self.made.use(training_rules.SAVED)
                 self.networks[step.model] = copying.loaded(network)
+            case programs.LoadWeights():
+                self.load(network, step.file)
             case programs.Clone():
                 self.made.use(training_rules.CLONED)
                 self.networks[step.model] = copying.cloned(network)
+
+    def load(self, network: Network, file: str) -> None:
+        """Give a model the weights that a checkpoint of it saved."""
+        self.made.use(training_rules.LOADED_WEIGHTS)
+        saved = self.files.get(file)
+        if not saved or set(saved) != set(network.layers()):
+            raise Undefined("the weights of another model")
+        for layer, weights in saved.items():
+            layer.weights = list(weights)
+        compiled = network.compiled
+        if compiled is not None and compiled.optimizer.remembers:
+            unclear = "what an optimizer remembers, once weights are loaded"
+            network.compiled = dataclasses.replace(compiled, unclear=unclear)
 
     def samples(
         self, network: Network, number: int, data: Data, *, training: bool
@@ -182,6 +198,7 @@ class World:
             if watchers.after_epoch(numbers, epoch):
                 break
         watchers.after_training()
+        self.files |= watchers.saved
         stepping.ready(network).optimizer.finish(self.made)
         encoded = {"dict": [[key, {"list": values}] for key, values in history.items()]}
         return stepping.partial(encoded, more)

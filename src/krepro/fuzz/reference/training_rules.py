@@ -132,9 +132,22 @@ REDUCE_RATE = rule(
 )
 CALLBACK_WITHOUT_EFFECT = rule(
     "callback_without_effect",
-    "Checkpoints and logs are written to files; a training without NaN is not terminated.",
+    "Logs are written to files; a training without NaN is not terminated.",
     CALLBACKS_API,
-    "ModelCheckpoint, CSVLogger, TerminateOnNaN",
+    "CSVLogger, TerminateOnNaN",
+)
+CHECKPOINT = rule(
+    "checkpoint",
+    "After each epoch the weights are saved; with save_best_only, only where they are the best "
+    "so far. A training goes on without.",
+    f"{CALLBACKS_API}model_checkpoint/",
+    "ModelCheckpoint: save_best_only, save_weights_only",
+)
+LOADED_WEIGHTS = rule(
+    "loaded_weights",
+    "load_weights brings back the weights that a checkpoint saved.",
+    f"{CALLBACKS_API}model_checkpoint/",
+    "ModelCheckpoint: example",
 )
 
 # --- optimizers ---------------------------------------------------------------------------
