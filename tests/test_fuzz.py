@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -311,6 +314,26 @@ def test_a_fault_is_found_made_small_and_told_once() -> None:
     assert len(finding.program.models) == 1
     assert hunt.tally.seen_again[hunt.found[0].key] > 0
     assert True in hunt.pool.fresh  # type: ignore[attr-defined]
+
+
+def test_a_seed_draws_the_same_programs_in_any_process() -> None:
+    code = (
+        "import hashlib; from krepro.fuzz.hunt import *;"
+        "drawn = Hunt(None, None, Budget(0, 150), 5)._drawn(0);"
+        "print(len(drawn), hashlib.sha256(b''.join(drawn)).hexdigest())"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": number},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for number in ("1", "2")
+    }
+    assert len(told) == 1
+    assert told.pop().startswith("150 ")
 
 
 def test_programs_are_played_before_they_are_asked_for(

@@ -21,10 +21,16 @@ class Expectation:
     ended: str = ""
 
 
-def expect(program: Program) -> Expectation:
-    """Return what documentation says that a program does."""
+def expect(program: Program, noisy_runs: int = NOISY_RUNS) -> Expectation:
+    """Return what documentation says that a program does.
+
+    Args:
+        program: the program.
+        noisy_runs: how many predictions with rounding errors say how far float32 may be from
+            it. With none, tolerances are the least there are: what holds within them, holds.
+    """
     exact = predict(program)
-    noisy = [predict(program, FLOAT32_ROUNDING, seed) for seed in range(NOISY_RUNS)]
+    noisy = [predict(program, FLOAT32_ROUNDING, seed) for seed in range(noisy_runs)]
     steps = []
     for number, wanted in enumerate(exact):
         if any(len(each) <= number for each in noisy):

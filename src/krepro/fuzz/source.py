@@ -221,12 +221,10 @@ def subclassed(program: Program, number: int) -> Iterator[str]:
     yield f"class Model{number}(keras.Model):"
     yield "    def __init__(self, **kwargs):"
     yield "        super().__init__(**kwargs)"
-    for node in model.nodes:
-        if node.op == "model":
-            inner = variable(int(node.args["model"]))
-            yield f"        self.{inner} = {inner}"
-        elif node.op != "input" and node.shares < 0:
-            yield f"        self.{node.name} = {layer_of(node)}"
+    for inner in inner_models(model):
+        yield f"        self.{inner} = {inner}"
+    for _, node in layer_nodes(model):
+        yield f"        self.{node.name} = {layer_of(node)}"
     yield ""
     # The documented way to have layers inside know whether the model trains.
     yield "    def call(self, inputs, training=None):"
@@ -255,6 +253,12 @@ def subclassed(program: Program, number: int) -> Iterator[str]:
         model.inputs, lambda leaf: array_of_input(model.nodes[leaf], ends.get(leaf), 1, 0)
     )
     yield f"{variable(number)}({first})"
+
+
+def inner_models(model: Model) -> list[str]:
+    """Return the variables of the models that a model calls, each once."""
+    called = [node.args["model"] for node in model.nodes if node.op == "model"]
+    return [variable(int(number)) for number in dict.fromkeys(called)]
 
 
 def callable_of(model: Model, node: Node) -> str:

@@ -63,7 +63,7 @@ class Store:
 
     @property
     def database(self) -> ExampleDatabase:
-        """Hypothesis' examples, which all hunts share."""
+        """The examples that hunts found, which they share."""
         return DirectoryBasedExampleDatabase(self.examples)
 
     def keep(self, finding: Finding, matrix: Matrix) -> Path:

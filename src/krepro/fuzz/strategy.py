@@ -7,6 +7,7 @@ one first, since hypothesis shrinks towards it.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,9 +95,14 @@ THEMES: dict[str, tuple[str, ...]] = {
         "saving",
         "cloning",
         "optimizers",
+        "clipping",
         "metrics",
+        "loss forms",
         "loss weights",
         "regularizers",
+        "sharing",
+        "inputs",
+        "outputs",
         "trainable",
         "normalization",
         "evaluation",
@@ -151,7 +157,14 @@ class Maker:
 
     def one(self, options: Sequence[Any]) -> Any:
         """Draw one of some options, the plain one first."""
-        return options[0] if len(options) == 1 else self.draw(st.sampled_from(options))
+        if len(options) == 1:
+            return options[0]
+        # Hypothesis tells strategies apart by the hashes of what they draw from. Those of
+        # numbers are the same in every process, so that a seed draws the same programs.
+        first = zlib.crc32(repr(options).encode())
+        return options[
+            self.draw(st.sampled_from(range(first, first + len(options)))) - first
+        ]
 
     def number(self, least: int, most: int) -> int:
         """Draw a whole number."""
@@ -213,7 +226,7 @@ class Maker:
         names = list(INPUTS[number])
         count = 1
         if self.uses("inputs") and form != "sequential" and dtype == "float32":
-            count = self.number(1, 2)
+            count = self.one((1, 2, 2))
             names = self.draw(st.permutations(names))
         return [
             Node("input", names[each], (), {"shape": shape, "dtype": dtype})
@@ -246,7 +259,14 @@ class Maker:
             args = {"units": self.number(1, 2), "activation": self.one(ACTIVATIONS)}
             if self.maybe("regularizers"):
                 args["kernel_l2"] = 0.25
-            last = self.add(nodes, Node("dense", f"hidden{place}", (last,), args))
+            if self.uses("trainable") and self.one((False, True)):
+                args["trainable"] = False
+            hidden = Node("dense", f"hidden{place}", (last,), args)
+            if self.uses("sharing") and self.one((False, True)):
+                args["units"] = shape_of(nodes, last, self.models)
+                last = self.add(nodes, hidden)
+                hidden = Node("dense", f"{hidden.name}_again", (last,), shares=last)
+            last = self.add(nodes, hidden)
         return self.middle(nodes, number, last)
 
     def middle(self, nodes: list[Node], number: int, last: int) -> int:
@@ -256,6 +276,8 @@ class Maker:
         # What normalization does with a mask depends on the release.
         if not self.masked and self.maybe("normalization"):
             args = {"momentum": self.one((0.5, 0.25))}
+            if self.uses("trainable") and self.one((False, True)):
+                args["trainable"] = False
             normal = Node("batch_normalization", f"normal{place}", (last,), args)
             last = self.add(nodes, normal)
         if self.maybe("normalization", "sharing", "masks"):
@@ -299,7 +321,8 @@ class Maker:
         shape = self.models[model].nodes[0].args["shape"]
         before = Node("dense", f"again_{number}", nodes[called].inputs, {"units": shape[0]})
         given = self.add(nodes, before)
-        again = self.add(nodes, Node("model", NESTED[model], (given,), {"model": model}))
+        name = f"{NESTED[model]}_again"
+        again = self.add(nodes, Node("model", name, (given,), {"model": model}))
         return self.add(nodes, Node("concatenate", f"both_{number}", (called, again)))
 
     @staticmethod
@@ -332,13 +355,11 @@ class Maker:
             if self.maybe("regularizers"):
                 args["kernel_l2"] = 0.5
             node = Node("dense", name, (last,), args)
-            same = [n for n in found if nodes[n].args == args and nodes[n].op == "dense"]
-            if same and each == count - 1 and self.maybe("sharing"):
+            if each and each == count - 1 and self.maybe("sharing"):
                 # One layer makes two outputs, of two tensors.
-                before = self.add(
-                    nodes, Node("activation", f"{name}_of", (last,), {"activation": "tanh"})
-                )
-                node = Node("dense", name, (before,), shares=same[0])
+                before = Node("activation", f"{name}_of", (last,), {"activation": "tanh"})
+                node = Node("dense", name, (self.add(nodes, before),), shares=found[0])
+                kind = kinds[0]
             found.append(self.add(nodes, node))
             kinds.append(kind)
         self.kinds.append(tuple(kinds))
@@ -380,7 +401,7 @@ class Maker:
             args["loss"] = ListOf((loss,))
             args["loss_weights"] = ListOf((self.one((0.5, 2.0)),))
         for word in ("metrics", "weighted_metrics"):
-            if self.uses(word.replace("_", " ")):
+            if self.maybe(word.replace("_", " ")):
                 args[word] = self.metrics(structure, kinds, names)
         if self.uses("eagerness"):
             args["run_eagerly"] = self.one((False, True))
@@ -564,20 +585,29 @@ class Maker:
     def take_step(self) -> None:
         """Draw a step."""
         model = self.one(sorted(self.compiled, reverse=True))
-        steps: list[tuple[str, Callable[[int], None]]] = [
-            ("evaluation", self.evaluates),
-            ("prediction", self.predicts),
-            ("trainable", lambda _: self.set_trainable()),
-            ("recompiling", lambda _: self.compiles(self.number(0, len(self.models) - 1))),
-            ("saving", self.saves),
-            ("cloning", self.clones),
-            ("batch methods", lambda model: self.steps.append(ResetMetrics(model))),
-            ("batch methods", lambda model: self.on_batch(model, train=False)),
-        ]
-        if model in self.checkpoints:
-            steps.append(("checkpoints", self.loads))
-        options = [step for feature, step in steps if self.uses(feature)]
-        self.one([self.trains, self.trains, *options])(model)
+        steps: dict[str, tuple[str, Callable[[int], None]]] = {
+            "evaluate": ("evaluation", self.evaluates),
+            "predict": ("prediction", self.predicts),
+            "set trainable": ("trainable", lambda _: self.set_trainable()),
+            "compile": ("recompiling", lambda _: self.compiles(self.any_model())),
+            "save": ("saving", self.saves),
+            "clone": ("cloning", self.clones),
+            "reset": (
+                "batch methods",
+                lambda model: self.steps.append(ResetMetrics(model)),
+            ),
+            "test": ("batch methods", lambda model: self.on_batch(model, train=False)),
+            "load": ("checkpoints", self.loads),
+        }
+        options = [name for name, (feature, _) in steps.items() if self.uses(feature)]
+        if "load" in options and model not in self.checkpoints:
+            options.remove("load")
+        chosen = self.one(["train", "train", *options])
+        (self.trains if chosen == "train" else steps[chosen][1])(model)
+
+    def any_model(self) -> int:
+        """Draw a model."""
+        return self.number(0, len(self.models) - 1)
 
     def evaluates(self, model: int) -> None:
         """Draw an evaluation."""
@@ -590,9 +620,10 @@ class Maker:
         self.steps.append(Predict(model, replace(data, sample_weight=None), size))
 
     def saves(self, model: int) -> None:
-        """Save a model, load it, and go on with what was loaded."""
+        """Save a model, load it, and train or test what was loaded."""
         self.steps.append(SaveLoad(model))
         self.checkpoints.pop(model, None)
+        (self.trains if self.one((True, False)) else self.evaluates)(model)
 
     def clones(self, model: int) -> None:
         """Clone a model and go on with the clone, or set its weights to what they are."""
@@ -600,6 +631,7 @@ class Maker:
             self.steps.append(Clone(model))
             self.checkpoints.pop(model, None)
             self.compiles(model)
+            (self.trains if self.one((True, False)) else self.predicts)(model)
         else:
             self.steps.append(SetWeights(model))
 
@@ -654,8 +686,9 @@ class Maker:
                 args["restore_best_weights"] = True
         elif name == "ReduceLROnPlateau":
             args |= {"factor": 0.5, "min_delta": self.one((0.5, 0.0, 2.0))}
-            if self.one((False, True)):
-                args["min_lr"] = self.one((0.2, 0.75))
+            rate = self.compiled[model].optimizer.args["learning_rate"]
+            if isinstance(rate, float) and self.one((False, True)):
+                args["min_lr"] = 0.75 * rate
         else:
             del args["patience"]
             args["filepath"] = "checkpoint.keras"
@@ -683,7 +716,7 @@ class Maker:
 
     def set_trainable(self) -> None:
         """Draw a change of a flag, of a model or of a layer that has weights."""
-        model = self.number(0, len(self.models) - 1)
+        model = self.any_model()
         layers = [
             node.name
             for _, node in layer_nodes(self.models[model])
@@ -703,9 +736,14 @@ def shape_of(nodes: Sequence[Node], last: int, models: Sequence[Model]) -> int:
 @st.composite
 def programs(draw: Draw) -> Program:
     """Return programs about one or two themes, and perhaps some features besides."""
-    themes = draw(
-        st.lists(st.sampled_from(list(THEMES)), min_size=1, max_size=2, unique=True)
+    all_themes = list(THEMES)
+    numbers = st.sampled_from(range(len(all_themes)))
+    themes = draw(st.lists(numbers, min_size=1, max_size=2, unique=True))
+    more = draw(st.lists(st.sampled_from(range(len(FEATURES))), max_size=2))
+    features = frozenset(
+        [
+            *(FEATURES[number] for number in more),
+            *(each for number in themes for each in THEMES[all_themes[number]]),
+        ]
     )
-    more = draw(st.lists(st.sampled_from(FEATURES), max_size=2))
-    features = frozenset([*more, *(each for theme in themes for each in THEMES[theme])])
     return Maker(draw, features).make()

@@ -166,6 +166,8 @@ class Watchers:
         if rate is None:
             raise Undefined("the rate of a schedule reduced")
         least = float(watcher.argument("min_lr", 0.0))
+        if rate < least:
+            raise Undefined("a learning rate below the least")
         optimizer.rate_now = max(rate * float(watcher.argument("factor", 0.1)), least)
 
     def after_training(self) -> None:
