@@ -13,6 +13,7 @@ from krepro.fuzz.program import (
     Evaluate,
     Fit,
     ListOf,
+    LoadWeights,
     Model,
     Named,
     Node,
@@ -791,5 +792,69 @@ def callbacks() -> None:
         )
 
 
-for make in (one_output, two_outputs, optimizers, architectures, callbacks):
+def checkpoints() -> None:
+    # The second epoch is worse than the first.
+    file = "best.weights.h5"
+    watches = {"filepath": file, "monitor": "val_loss", "save_weights_only": True}
+    for name, more in (
+        ("checkpoint_last", {}),
+        ("checkpoint_best", {"save_best_only": True}),
+    ):
+        PROGRAMS[name] = of(
+            small(),
+            steps=(
+                Compile(0, sgd(0.875), MSE),
+                Fit(
+                    0,
+                    Data(6, 3),
+                    4,
+                    2,
+                    validation=Data(4, 1),
+                    callbacks=(Callback("ModelCheckpoint", {**watches, **more}),),
+                ),
+                on_batch(start=2),
+                LoadWeights(0, file),
+                Predict(0, Data(3, 1), 3),
+                on_batch(start=1),
+            ),
+        )
+
+
+def models_called_twice() -> None:
+    def model(name: str, *nodes: Node) -> Model:
+        return Model("functional", name, nodes, 0, len(nodes) - 1, 2)
+
+    inner = model("inner", x(), dense("deep", 0, 2, activation="tanh"))
+    called = Node("model", "inner", (0,), {"model": 0})
+    between = model("between", x(2, "z"), called, dense("near", 1, 2))
+    for name, other in (("called_twice", 1), ("in_two_models", 0)):
+        outer = model(
+            "outer",
+            x(2, "w"),
+            Node("model", "between", (0,), {"model": 1}),
+            Node("model", "again", (1,), {"model": other}),
+            dense("top", 2),
+        )
+        PROGRAMS[name] = of(
+            inner,
+            between,
+            outer,
+            steps=(
+                Compile(2, sgd(), MSE),
+                on_batch(model=2, start=1),
+                Fit(2, Data(5, 3), 2, 2),
+                Predict(0, Data(2, 1), 2),
+            ),
+        )
+
+
+for make in (
+    one_output,
+    two_outputs,
+    optimizers,
+    architectures,
+    callbacks,
+    checkpoints,
+    models_called_twice,
+):
     make()

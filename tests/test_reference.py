@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from krepro.fuzz.numbers import numbers as eighths
 from krepro.fuzz.program import (
     Callback,
     Compile,
@@ -29,6 +30,8 @@ from krepro.fuzz.program import (
     Step,
 )
 from krepro.fuzz.reference import RULES, SILENT, Predictions, predict
+from krepro.fuzz.reference.layers import Pass, build
+from krepro.fuzz.reference.words import Computation
 from tests.fuzz_programs import MAE, MSE, PROGRAMS, listed, of, sgd, small, two
 
 # One weight, 0.25 (numbers: 7 * 3 % 13 - 6 eighths), and no bias.
@@ -332,6 +335,40 @@ def test_training_stops_early_at_the_best_weights() -> None:
     )
     for path, value in alone[-1].weights.items():
         assert np.array_equal(value, found[2].weights[path])
+
+
+def test_a_checkpoint_brings_weights_back() -> None:
+    for name, epochs in (("checkpoint_best", 1), ("checkpoint_last", 2)):
+        found = predict(PROGRAMS[name])
+        history = dict(map(tuple, found[2].result["dict"]))["val_loss"]["list"]
+        assert int(np.argmin(history)) == 0, "the first epoch is the best"
+        alone = predict(
+            of(small(), steps=(Compile(0, sgd(0.875), MSE), Fit(0, Data(6, 3), 4, epochs)))
+        )
+        for path, value in alone[-1].weights.items():
+            assert np.array_equal(value, found[4].weights[path])
+            assert not np.array_equal(value, found[3].weights[path])
+
+
+@pytest.mark.parametrize("name", ["called_twice", "in_two_models"])
+def test_a_model_called_twice_learns_from_both_calls(name: str) -> None:
+    """The gradient of a weight that is used twice, by finite differences."""
+    program = PROGRAMS[name]
+    before, after = (predict(program)[n].weights for n in (0, 2))
+    path = "model_0/deep/0"
+    assert np.array_equal(after[path], after["model_2/between/inner/deep/0"])
+    gradient = (before[path] - after[path])[0, 0] / 0.25
+    network = build(program, Computation())[2]
+    layer = next(each for each in network.layers() if each.name == "deep")
+
+    def loss(shift: float) -> float:
+        kernel = np.array(before[path])
+        kernel[0, 0] += shift
+        layer.weights[0] = kernel
+        (found,) = Pass(Computation()).run(network, {0: eighths((4, 2), 1)})
+        return float(np.mean((found - eighths((4, 1), 1 + 3)) ** 2))
+
+    assert gradient == pytest.approx((loss(1e-5) - loss(-1e-5)) / 2e-5, rel=1e-6)
 
 
 @pytest.mark.parametrize(

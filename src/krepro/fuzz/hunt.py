@@ -28,6 +28,7 @@ from krepro.fuzz.known import Catalogue
 from krepro.fuzz.oracle import Expectation, expect
 from krepro.fuzz.pool import DONE, UNTESTABLE, Played, Pool
 from krepro.fuzz.program import Program, from_json, to_json
+from krepro.fuzz.reduce import reduced
 from krepro.fuzz.strategy import programs
 from krepro.matrix import Cell
 from krepro.recorded.difference import Kind
@@ -36,6 +37,8 @@ from krepro.recorded.difference import Kind
 ROUND = 250
 # A finding is shrunk for so long, at most.
 SHRINK_S = 40.0
+# What a program that makes no sense, such as a sum of other shapes, has the reference raise.
+NO_PROGRAM = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 # Under this key the database has the programs of findings, as JSON.
 EXAMPLES = b"krepro.fuzz"
 NOT_THERE = (
@@ -257,6 +260,8 @@ class Hunt:
             drawn = self._drawn(number)
             with Ahead(self.play, drawn, self.at_once) as self._ahead:
                 new = self._round(number)
+                if new is not None:
+                    new = self._smaller(new)
             if new is not None:
                 self._keep(new)
             number += 1
@@ -275,6 +280,32 @@ class Hunt:
                         self._keep(New(program, sights))
             except TimeIsUp:
                 self._over = True
+
+    def _smaller(self, new: New) -> New:
+        """Return a finding with all taken out of its program that it does not need."""
+        target = next(iter(new.sights.values())).signature
+        until = time.monotonic() + SHRINK_S
+        smallest = new
+
+        def shows(program: Program) -> bool:
+            nonlocal smallest
+            if self._over or time.monotonic() > until:
+                return False
+            try:
+                expect(program, noisy_runs=0)
+                seen = self.sights(program)
+            except TimeIsUp:
+                self._over = True
+                return False
+            except NO_PROGRAM:
+                return False
+            alike = {cell: d for cell, d in seen.items() if d.signature == target}
+            if alike:
+                smallest = New(program, alike)
+            return bool(alike)
+
+        reduced(new.program, shows)
+        return smallest
 
     def _keep(self, new: New) -> None:
         """Keep and tell a new finding."""

@@ -117,7 +117,7 @@ HEADS = (
     ("ginger", "hazel", "iris"),
 )
 INPUTS = (("east", "west"), ("north", "south"), ("left", "right"))
-NESTED = ("inner", "middle", "outer")
+NESTED = ("inner", "between", "outer")
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid")
 LOSSES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
 SHORT = {"mean_squared_error": "mse", "mean_absolute_error": "mae"}
@@ -321,7 +321,7 @@ class Maker:
         shape = self.models[model].nodes[0].args["shape"]
         before = Node("dense", f"again_{number}", nodes[called].inputs, {"units": shape[0]})
         given = self.add(nodes, before)
-        name = f"{NESTED[model]}_again"
+        name = f"{NESTED[model]}_again_{number}"
         again = self.add(nodes, Node("model", name, (given,), {"model": model}))
         return self.add(nodes, Node("concatenate", f"both_{number}", (called, again)))
 

@@ -48,10 +48,12 @@ def predict(program: Program, noise: float = 0.0, seed: int = 0) -> Predictions:
     made = Computation(noise, np.random.default_rng(seed))
     world = World(program, build(program, made), made)
     try:
-        found.append(world.prediction(None))
-        for step in program.steps:
-            made.used.clear()
-            found.append(world.prediction(world.take(step)))
+        # Gradients through great numbers overflow on the way to 0; a loss that does is refused.
+        with np.errstate(all="ignore"):
+            found.append(world.prediction(None))
+            for step in program.steps:
+                made.used.clear()
+                found.append(world.prediction(world.take(step)))
     except Raised:
         made.use(training_rules.DOCUMENTED_EXCEPTION)
         found.append(dataclasses.replace(world.prediction(None), raises=True))
