@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import subprocess
@@ -19,11 +20,12 @@ from krepro import published
 from krepro.fuzz import source
 from krepro.fuzz.agreement import disagreements
 from krepro.fuzz.compare import SILENT, Divergence, Expected, Value, first_divergence, plain
-from krepro.fuzz.hunt import Ahead, Budget, Finding, Hunt, Tally, not_there
+from krepro.fuzz.hunt import NO_PROGRAM, Ahead, Budget, Finding, Hunt, Tally, not_there
 from krepro.fuzz.known import Catalogue
 from krepro.fuzz.oracle import expect
 from krepro.fuzz.pool import Played
 from krepro.fuzz.program import (
+    Callback,
     Compile,
     Data,
     DictOf,
@@ -37,8 +39,10 @@ from krepro.fuzz.program import (
     Program,
     SetTrainable,
     from_json,
+    leaves,
     to_json,
 )
+from krepro.fuzz.reduce import reduced, smaller_than
 from krepro.fuzz.reference import predict
 from krepro.fuzz.store import Store, tally_data, tally_from
 from krepro.fuzz.strategy import programs
@@ -314,6 +318,67 @@ def test_a_fault_is_found_made_small_and_told_once() -> None:
     assert len(finding.program.models) == 1
     assert hunt.tally.seen_again[hunt.found[0].key] > 0
     assert True in hunt.pool.fresh  # type: ignore[attr-defined]
+
+
+@given(programs())
+@settings(max_examples=25)
+def test_what_is_smaller_is_another_program_or_none(program: Program) -> None:
+    """Each candidate can be written down; the reference predicts it, or says that it cannot."""
+    for smaller in smaller_than(program):
+        text = to_json(smaller)
+        assert from_json(text) == smaller
+        with contextlib.suppress(*NO_PROGRAM):
+            predict(smaller)
+
+
+def test_all_that_a_finding_does_not_need_is_taken_out() -> None:
+    """Of three outputs, a metric, weights, callbacks and a second model, one loss is left."""
+    nodes = (
+        Node("input", "x", (), {"shape": [2]}),
+        Node("dense", "middle", (0,), {"units": 2, "activation": "tanh"}),
+        Node("dense", "a", (1,), {"units": 2, "kernel_l2": 0.5}),
+        Node("dense", "b", (1,), {"units": 1}),
+        Node("dense", "c", (1,), {"units": 1, "activation": "sigmoid"}),
+    )
+    model = Model("functional", "whole", nodes, 0, DictOf(("a", "b", "c"), (2, 3, 4)), 3)
+    mse, mae = Named("mse"), Named("mean_absolute_error", "object")
+    binary = Named("binary_crossentropy")
+    compiled = Compile(
+        1,
+        Optimizer("adam", {"learning_rate": 0.5, "clipnorm": 1.0}),
+        DictOf(("c", "b", "a"), (binary, mae, mse)),
+        loss_weights=DictOf(("a", "b", "c"), (0.5, 2.0, 0.25)),
+        metrics=DictOf(("b",), (ListOf((mae,)),)),
+    )
+    data = Data(
+        4, 2, y=DictOf(("a", "b", "c"), (0, 1, 2)), targets=("numbers", "numbers", "binary")
+    )
+    stop = Callback("EarlyStopping", {"monitor": "loss"})
+    steps = (compiled, Fit(1, data, 2, 3, data, (stop,)), Evaluate(1, data, 2))
+    program = Program((one_layer().models[0], model), steps)
+    assert predict(program).ended is None
+
+    def shows(candidate: Program) -> bool:
+        """It trains an output c on a loss of one output or more."""
+        with contextlib.suppress(*NO_PROGRAM):
+            found = predict(candidate)
+            fits = [step for step in candidate.steps if isinstance(step, Fit)]
+            whole = len(found) == len(candidate.steps) + 1
+            outputs = {
+                model.nodes[leaf].name
+                for model in candidate.models
+                for leaf in leaves(model.outputs)
+            }
+            return bool(fits and whole and "c" in outputs)
+        return False
+
+    smallest = reduced(program, shows)
+    assert [type(step) for step in smallest.steps] == [Compile, Fit]
+    (left,) = smallest.models
+    assert [node.op for node in left.nodes] == ["input", "dense"]
+    assert left.nodes[1] == Node("dense", "c", (0,), {"units": 1})
+    assert smallest.steps[0] == Compile(0, Optimizer("sgd", {"learning_rate": 0.25}), mse)
+    assert smallest.steps[1] == Fit(0, Data(1), 1)
 
 
 def test_a_seed_draws_the_same_programs_in_any_process() -> None:

@@ -673,7 +673,9 @@ class Maker:
         metrics = self.compiled[model].metrics
         if isinstance(metrics, ListOf) and len(self.kinds[model]) == 1:
             (metric,) = metrics.items
-            if isinstance(metric, Named) and self.one((False, True)):
+            # What "accuracy" is, and so how it goes, depends on the targets.
+            known = isinstance(metric, Named) and metric.name != "accuracy"
+            if known and self.one((False, True)):
                 monitor = monitor.replace("loss", metric.name)
         args: dict[str, Any] = {"monitor": monitor, "patience": self.one((1, 0, 2))}
         if not monitor.endswith(("loss", "accuracy")):
