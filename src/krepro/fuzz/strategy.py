@@ -674,8 +674,11 @@ class Maker:
         if isinstance(metrics, ListOf) and len(self.kinds[model]) == 1:
             (metric,) = metrics.items
             # What "accuracy" is, and so how it goes, depends on the targets.
-            known = isinstance(metric, Named) and metric.name != "accuracy"
-            if known and self.one((False, True)):
+            if (
+                isinstance(metric, Named)
+                and metric.name != "accuracy"
+                and self.one((False, True))
+            ):
                 monitor = monitor.replace("loss", metric.name)
         args: dict[str, Any] = {"monitor": monitor, "patience": self.one((1, 0, 2))}
         if not monitor.endswith(("loss", "accuracy")):
