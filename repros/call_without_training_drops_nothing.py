@@ -26,7 +26,7 @@
 #   "isinstance(layer, keras.layers.Dropout) or isinstance(layer, keras.layers.BatchNormalization) or any(isinstance(x, keras.layers.Dropout) or isinstance(x, keras.layers.BatchNormalization) for x in layers(layer))",
 #   'perhaps("call takes no training argument")',
 # ]
-# shows = ["outputs", "loss", "weights"]
+# shows = ["outputs", "loss", "trains", "weights"]
 # ///
 """A model whose `call(self, inputs)` takes no `training` is fitted without its Dropout.
 

@@ -17,7 +17,7 @@
 #
 # [[tool.krepro.trigger]]
 # code = [
-#   "trains(model)",
+#   "runs(model)",
 #   "layer.trainable = False",
 #   "not model.compile()",
 #   "trains(model)",

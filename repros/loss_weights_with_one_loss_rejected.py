@@ -14,7 +14,7 @@
 # keras2 = "unaffected"
 #
 # [[tool.krepro.trigger]]
-# code = "model.compile(loss=string | function | keras.losses.Loss, loss_weights=[])"
+# code = "model.compile(loss=string | function | keras.losses.Loss, loss_weights=[] | {})"
 # where = ["len(model.outputs) > 1"]
 # shows = ["raises"]
 # ///

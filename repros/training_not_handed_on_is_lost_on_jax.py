@@ -27,7 +27,7 @@
 #   "not overrides(model, 'train_step')",
 #   "isinstance(layer, keras.layers.Dropout) or isinstance(layer, keras.layers.BatchNormalization) or any(isinstance(x, keras.layers.Dropout) or isinstance(x, keras.layers.BatchNormalization) for x in layers(layer))",
 # ]
-# shows = ["outputs", "loss", "weights"]
+# shows = ["outputs", "loss", "trains", "weights"]
 # ///
 """On JAX, `fit` drops `training` where the model's `call` does not hand it to its layers.
 

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from krepro import published
 from krepro.fuzz import source
 from krepro.fuzz.agreement import disagreements
 from krepro.fuzz.compare import SILENT, Divergence, Expected, Value, first_divergence, plain
 from krepro.fuzz.hunt import NO_PROGRAM, Ahead, Budget, Finding, Hunt, Tally, not_there
-from krepro.fuzz.known import Catalogue
+from krepro.fuzz.known import Catalogue, plain_twin
 from krepro.fuzz.oracle import expect
 from krepro.fuzz.pool import Played
 from krepro.fuzz.program import (
@@ -37,7 +38,9 @@ from krepro.fuzz.program import (
     Node,
     Optimizer,
     Program,
+    SaveLoad,
     SetTrainable,
+    TupleOf,
     from_json,
     leaves,
     to_json,
@@ -53,6 +56,7 @@ from krepro.project import Project
 from krepro.recorded.difference import Kind
 from krepro.repro import read_repro
 from tests.conftest import ROOT
+from tests.fuzz_programs import keyed
 
 TORCH = Cell("torch-2.13", "3.15.1")
 INPUT = Node("input", "east", (), {"shape": [1], "dtype": "float32"})
@@ -272,7 +276,7 @@ class Knows:
     def __init__(self, explains: Callable[[Divergence], bool] = lambda _: False) -> None:
         self.explains = explains
 
-    def explain(self, _: str, divergence: Divergence, __: Cell) -> tuple[str, ...]:
+    def explain(self, _: Program, divergence: Divergence, __: Cell) -> tuple[str, ...]:
         return ("an_entry",) if self.explains(divergence) else ()
 
 
@@ -630,15 +634,23 @@ def test_the_catalogue_explains_what_it_knows() -> None:
     catalogue = Catalogue(repros, published.for_people(project, repros))
     loss = DictOf(("berry", "apple"), (Named("mse"), Named("mae")))
     program = outputs(loss)
-    script = "\n".join(source.chunks(program))
     told = Divergence(Kind.LOSS, 1, "evaluate", "loss", "1", "2")
     entry = "dict_losses_applied_alphabetically"
-    assert entry in catalogue.explain(script, told, Cell("torch-2.13", "3.6.0"))
-    assert entry not in catalogue.explain(script, told, TORCH)
+    assert entry in catalogue.explain(program, told, Cell("torch-2.13", "3.6.0"))
+    assert entry not in catalogue.explain(program, told, TORCH)
     names = Divergence(
         Kind.RAISES, 1, "evaluate", "exception", "no exception", "ValueError: x"
     )
-    assert entry not in catalogue.explain(script, names, Cell("torch-2.13", "3.6.0"))
+    assert entry not in catalogue.explain(program, names, Cell("torch-2.13", "3.6.0"))
+    # What a generator or a file hides from the text is seen in a plain twin.
+    compiled, evaluated = program.steps
+    data = Data(
+        2, y=TupleOf((0, 1)), feed="sequence", sample_weight=keyed(berry=0, apple=1)
+    )
+    hidden = replace(program, steps=(compiled, SaveLoad(0), replace(evaluated, data=data)))
+    raised = Divergence(Kind.RAISES, 2, "evaluate", "exception", "none", "KeyError: 0")
+    assert catalogue.explain(hidden, raised, TORCH) == ("dict_sample_weight_keyerror",)
+    assert [type(step) for step in plain_twin(hidden).steps] == [Compile, Evaluate]
 
 
 def test_a_report_as_json_is_json() -> None:

@@ -403,7 +403,6 @@ class Hunt:
             self.tally.rules.update(step.rules)
         if expected.ended:
             self.tally.silent[expected.ended] += 1
-        script = "\n".join(source.chunks(program))
         for cell, play in played.items():
             self.tally.plays[cell] += 1
             self.tally.seconds[cell] += play.seconds
@@ -415,7 +414,7 @@ class Hunt:
         found = {
             cell: divergence
             for cell, divergence in seen.items()
-            if not self._explained(program, script, divergence, cell)
+            if not self._explained(program, divergence, cell)
         }
         self.progress(self.tally)
         if self.tally.untestable.keys() >= played.keys():
@@ -457,19 +456,17 @@ class Hunt:
             )
         return divergence
 
-    def _explained(
-        self, program: Program, script: str, divergence: Divergence, cell: Cell
-    ) -> bool:
+    def _explained(self, program: Program, divergence: Divergence, cell: Cell) -> bool:
         """Whether the catalogue or an earlier finding explains a divergence; counts it."""
         for finding in self.found:
             if finding.covers(program, divergence):
                 self.tally.seen_again[finding.key] += 1
                 return True
-        entries = self.catalogue.explain(script, divergence, cell)
+        entries = self.catalogue.explain(program, divergence, cell)
         if divergence.oracle and not entries:
             # It may well be the other cell that is wrong.
             release, _, stack = divergence.oracle.partition("@")
-            entries = self.catalogue.explain(script, divergence, Cell(stack, release))
+            entries = self.catalogue.explain(program, divergence, Cell(stack, release))
         self.tally.known.update(entries)
         return bool(entries)
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from krepro.cell.judge import matches
+from krepro.fuzz import source
 from krepro.fuzz.compare import Divergence
+from krepro.fuzz.program import (
+    Clone,
+    Compile,
+    Evaluate,
+    Fit,
+    Predict,
+    Program,
+    SaveLoad,
+    Step,
+    mapped,
+)
+from krepro.fuzz.reduce import plain_name
 from krepro.matrix import Cell
 from krepro.recorded.difference import Kind
 from krepro.report import Report
@@ -15,6 +31,29 @@ from krepro.repro import Repro
 from krepro.scan.scan import Scan, scan_with
 from krepro.scan.trigger import all_triggers
 from krepro.verdict import Verdict
+
+
+def plain_twin(program: Program) -> Program:
+    """Return a program that does the same in a way that its text shows.
+
+    Data are given as arrays, metrics by name, and models are neither cloned nor saved and loaded:
+    triggers do not look into generators, nor through files.
+    """
+    steps: list[Step] = []
+    for step in program.steps:
+        if isinstance(step, SaveLoad | Clone):
+            continue
+        found: Step = step
+        if isinstance(step, Compile):
+            named = {
+                word: mapped(plain_name, getattr(step, word))
+                for word in ("metrics", "weighted_metrics")
+            }
+            found = replace(step, **named)
+        elif isinstance(step, Fit | Evaluate | Predict):
+            found = replace(step, data=replace(step.data, feed="arrays"))
+        steps.append(found)
+    return replace(program, steps=tuple(steps))
 
 
 @dataclass
@@ -30,16 +69,21 @@ class Catalogue:
         self._triggers = all_triggers(self.repros)
         self._by_id = {repro.id: repro for repro in self.repros}
 
-    def explain(self, script: str, divergence: Divergence, cell: Cell) -> tuple[str, ...]:
+    def explain(
+        self, program: Program, divergence: Divergence, cell: Cell
+    ) -> tuple[str, ...]:
         """Return the entries that a divergence may be a sight of.
 
         Args:
-            script: the program as a script.
+            program: what was played; what its plain twin touches, it touches too.
             divergence: what it did otherwise.
             cell: where; only entries that affect it count.
         """
         found = []
-        for hit in self._scan(script).active:
+        scripts = dict.fromkeys(
+            "\n".join(source.chunks(each)) for each in (program, plain_twin(program))
+        )
+        for hit in itertools.chain(*(self._scan(script).active for script in scripts)):
             repro = self._by_id[hit.repro]
             if self.report.verdict(cell, repro) is not Verdict.AFFECTED:
                 continue

@@ -211,6 +211,11 @@ class Maker:
             taken = ListOf(tuple(inputs))
             if self.maybe("inputs"):
                 taken = DictOf(tuple(nodes[each].name for each in inputs), tuple(inputs))
+        if form == "sequential" and any(
+            len(node.inputs) > 1 or node.inputs not in ((), (each - 1,))
+            for each, node in enumerate(nodes)
+        ):
+            form = "functional"
         name = NESTED[number] if self.uses("nesting", "inner training") else "model"
         self.models.append(
             Model(form, name, tuple(nodes), taken, structure, start=self.number(0, 3))
