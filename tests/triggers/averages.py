@@ -43,6 +43,35 @@ CASES: Cases = {
         ),
         (ONE + 'model.compile("adam", "mse")' + FIT, None),
     ],
+    "ema_with_nothing_to_train_raises": [
+        (
+            ONE
+            + """
+model.trainable = False
+model.compile(keras.optimizers.SGD(0.1, use_ema=True), "mse")
+model.fit(x, y)
+""",
+            "certain",
+        ),
+        (
+            ONE
+            + """
+model.trainable = False
+model.compile(keras.optimizers.SGD(0.1), "mse")
+model.fit(x, y)
+""",
+            None,
+        ),
+        (
+            ONE
+            + """
+model.layers[0].trainable = False
+model.compile(keras.optimizers.SGD(0.1, use_ema=True), "mse")
+model.fit(x, y)
+""",
+            None,
+        ),
+    ],
     "second_fit_with_ema_raises_on_jax": [
         (
             ONE

@@ -398,6 +398,10 @@ model.fit(x, y)
             TWO + 'model.compile("adam", keras.losses.Huber(), loss_weights=[9.0, 1.0])',
             "certain",
         ),
+        (
+            TWO + 'model.compile("adam", "mse", loss_weights={"price": 10.0, "area": 1.0})',
+            "certain",
+        ),
         (TWO + 'model.compile("adam", ["mse", "mae"], loss_weights=[10.0, 1.0])', None),
         (ONE + 'model.compile("adam", "mse", loss_weights=[2.0])', None),
     ],

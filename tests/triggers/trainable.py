@@ -15,6 +15,7 @@ model = keras.Model(inputs, layers.Dense(2, "softmax")(hidden))
 )
 COMPILE = '\nmodel.compile(optimizer="adam", loss="sparse_categorical_crossentropy")\n'
 FIT = "\nmodel.fit(x, y, epochs=2)\n"
+EVALUATE = "\nmodel.evaluate(x, y)\n"
 FREEZE, THAW = "\nbase.trainable = False\n", "\nbase.trainable = True\n"
 THAW_SOME = "\nfor layer in base.layers[-20:]:\n    layer.trainable = True\n"
 OTHER = "\nother = keras.Sequential([layers.Dense(2)])\nother.trainable = False\n"
@@ -54,7 +55,10 @@ CASES: Cases = {
         (BASE + FREEZE + COMPILE + FIT, None),
         (BASE + COMPILE + OTHER + FIT, None),
     ],
-    "freeze_after_step_raises_on_jax": AFTER_STEP,
+    "freeze_after_step_raises_on_jax": [
+        *AFTER_STEP,
+        (BASE + COMPILE + EVALUATE + FREEZE + FIT, "certain"),
+    ],
     "freeze_after_step_is_obeyed_on_torch": AFTER_STEP,
     "failed_fit_loses_weights_on_jax": AFTER_STEP,
     "unfreeze_after_step_raises": [

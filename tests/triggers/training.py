@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.triggers import HEAD, IN_ORDER, ONE, TWO, Cases
 
 COMPILED = ONE + 'model.compile("adam", "mse", metrics=["mae"])\n'
+IN_EXECUTIONS = ONE + 'model.compile("adam", "mse", steps_per_execution=10)\n'
 BOTH = TWO + 'model.compile("adam", ["mse", "mae"], metrics=[["mae"], ["mse"]])\n'
 FOLDS = (
     HEAD
@@ -200,6 +201,12 @@ CASES: Cases = {
             None,
         ),
         (COMPILED + "loss = model.train_on_batch(x, y)", None),
+    ],
+    "steps_per_execution_overruns_the_epoch": [
+        (IN_EXECUTIONS + "model.fit(data, steps_per_epoch=25)", "possible"),
+        (IN_EXECUTIONS + "model.evaluate(data, steps=25)", "possible"),
+        (IN_EXECUTIONS + "model.fit(data)", None),
+        (COMPILED + "model.fit(data, steps_per_epoch=25)", None),
     ],
     "steps_per_execution_drops_the_rest": [
         (
