@@ -10,6 +10,7 @@
 # docs = ["https://keras.io/api/optimizers/", "https://keras.io/guides/transfer_learning/"]
 # symptom = "AttributeError: 'SGD' object has no attribute '_model_variables_moving_average'"
 # affected = { tensorflow = ">=3.0.0" }
+# keras2 = "unaffected"
 #
 # [[tool.krepro.trigger]]
 # code = [
@@ -24,7 +25,10 @@
 `fit` on a model that is frozen as a whole warns that there is nothing to train, and goes on:
 its metrics are reported. With `use_ema=True` it ends in an error about an attribute of the
 optimizer's own, after all epochs were run. Nothing in the documentation says that averages
-need a weight that learns. Found by drawing programs.
+need a weight that learns.
+
+Measured: every release, TensorFlow only; the other backends and Keras 2 go on. Found by
+drawing programs.
 """
 
 import keras

@@ -10,6 +10,7 @@
 # docs = ["https://keras.io/api/models/model_training_apis/"]
 # affected = {tensorflow = ">=3.0.0", jax = ">=3.7.0"}
 # applies = {tensorflow = ">=3.0.0", jax = ">=3.0.0"}
+# keras2 = "unaffected"
 #
 # [[tool.krepro.trigger]]
 # code = [
@@ -27,7 +28,8 @@ The promise: "at most, one full epoch will be run each execution. If a number la
 the size of the epoch is passed, the execution will be truncated to the size of the epoch".
 An epoch of three steps in executions of two trains on four batches likewise.
 
-Measured: TensorFlow in every release, JAX since 3.7.0. Found by drawing programs.
+Measured: TensorFlow in every release, JAX since 3.7.0; Keras 2 stops in time. Found by
+drawing programs.
 """
 
 import unittest

@@ -15,6 +15,7 @@ model = keras.Model(inputs, layers.Dense(2, "softmax")(hidden))
 )
 COMPILE = '\nmodel.compile(optimizer="adam", loss="sparse_categorical_crossentropy")\n'
 FIT = "\nmodel.fit(x, y, epochs=2)\n"
+ON_BATCH = "\nmodel.train_on_batch(x[:32], y[:32])\n"
 EVALUATE = "\nmodel.evaluate(x, y)\n"
 FREEZE, THAW = "\nbase.trainable = False\n", "\nbase.trainable = True\n"
 THAW_SOME = "\nfor layer in base.layers[-20:]:\n    layer.trainable = True\n"
@@ -58,6 +59,11 @@ CASES: Cases = {
     "freeze_after_step_raises_on_jax": [
         *AFTER_STEP,
         (BASE + COMPILE + EVALUATE + FREEZE + FIT, "certain"),
+    ],
+    "flip_takes_effect_where_tf_traces_again": [
+        (BASE + COMPILE + ON_BATCH + FREEZE + FIT, "certain"),
+        (BASE + COMPILE + ON_BATCH + FREEZE + COMPILE + FIT, None),
+        (BASE + COMPILE + FIT + FREEZE + FIT, None),
     ],
     "freeze_after_step_is_obeyed_on_torch": AFTER_STEP,
     "failed_fit_loses_weights_on_jax": AFTER_STEP,
