@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from msgspec.structs import replace
 
 from krepro import published
+from krepro.fuzz import hunt as hunts
 from krepro.fuzz import source
 from krepro.fuzz.agreement import disagreements
 from krepro.fuzz.compare import SILENT, Divergence, Expected, Value, first_divergence, plain
@@ -253,7 +254,10 @@ class Fake:
         self.fresh: list[bool] = []
         self.stopped = False
 
-    def play(self, program: Program, *, fresh: bool = False) -> dict[Cell, Played]:
+    def play(
+        self, program: Program, *, fresh: bool = False, cells: Any = None
+    ) -> dict[Cell, Played]:
+        assert cells is None or list(cells) == [TORCH]
         self.fresh.append(fresh)
         steps = []
         for each in predict(program):
@@ -417,6 +421,7 @@ def test_programs_are_played_before_they_are_asked_for(
         return playing(ahead, program)
 
     monkeypatch.setattr(Ahead, "playing", watched)
+    monkeypatch.setattr(hunts, "EVERY", 1 << 40)  # invariants play programs of their own
     hunt = hunting(lambda *_: None, programs=80, at_once=2)
     hunt.run()
     assert hunt.tally.programs == 80
@@ -425,6 +430,46 @@ def test_programs_are_played_before_they_are_asked_for(
     alone = hunting(lambda *_: None, programs=80)
     alone.run()
     assert alone.tally.rules == hunt.tally.rules
+
+
+def test_an_invariant_finds_what_documentation_does_not_tell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What evaluate says of a model with penalties is not documented; that it stays is."""
+
+    def forgets_penalties(program: Program, steps: list[dict[str, Any]]) -> None:
+        nodes = [node for model in program.models for node in model.nodes]
+        penalized = any(node.args.get("kernel_l2") for node in nodes)
+        loaded = False
+        for step, told in zip(program.steps, steps[1:], strict=False):
+            loaded |= isinstance(step, SaveLoad)
+            result = told.get("result")
+            if penalized and isinstance(step, Evaluate | Fit) and isinstance(result, dict):
+                loss = 1.0 if loaded else 2.0
+                for pair in result.get("dict", []):
+                    if isinstance(step, Evaluate) and pair[0] == "loss":
+                        pair[1] = loss
+                    if pair[0] == "val_loss":
+                        pair[1] = {"list": [loss] * len(pair[1]["list"])}
+
+    monkeypatch.setattr(hunts, "EVERY", 1)
+    hunt = hunting(forgets_penalties, programs=200)
+    hunt.run()
+    assert {found.divergence.oracle for found in hunt.found} == {
+        "invariant saved_and_loaded"
+    }
+    assert hunt.tally.invariants["saved_and_loaded"] > 0
+    finding = hunt.found[0]
+    assert finding.confirmed
+    assert not any(isinstance(step, SaveLoad) for step in finding.program.steps)
+    compiled, saved, told = finding.shown[0].steps
+    assert isinstance(compiled, Compile)
+    assert isinstance(saved, SaveLoad)
+    assert isinstance(told, Evaluate | Fit)
+    text = repro_text(finding, Project(ROOT).matrix)
+    assert "load_model" in text
+    assert "expected = 2" in text
+    ast.parse(text)
 
 
 def test_what_is_known_is_counted_and_not_told() -> None:

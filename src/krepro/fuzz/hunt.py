@@ -8,8 +8,9 @@ import functools
 import hashlib
 import math
 import time
+import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +25,14 @@ from krepro.fuzz import source
 from krepro.fuzz.agreement import disagreements
 from krepro.fuzz.compare import Divergence, first_divergence
 from krepro.fuzz.features import features_of
+from krepro.fuzz.invariants import (
+    ORACLE,
+    Invariant,
+    broken,
+    invariants,
+    named,
+    transformed,
+)
 from krepro.fuzz.known import Catalogue
 from krepro.fuzz.oracle import Expectation, expect
 from krepro.fuzz.pool import DONE, UNTESTABLE, Played, Pool
@@ -39,6 +48,8 @@ ROUND = 250
 SHRINK_S = 40.0
 # What a program that makes no sense, such as a sum of other shapes, has the reference raise.
 NO_PROGRAM = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
+# One program in so many is tried for an invariant as well.
+EVERY = 4
 # Under this key the database has the programs of findings, as JSON.
 EXAMPLES = b"krepro.fuzz"
 NOT_THERE = (
@@ -81,6 +92,18 @@ class Finding:
         return next(iter(self.sights.values()))
 
     @functools.cached_property
+    def invariant(self) -> Invariant | None:
+        """The invariant that is broken, None where it is not of that sort."""
+        return named(self.program, invariant_of(self.divergence))
+
+    @functools.cached_property
+    def shown(self) -> tuple[Program, Divergence]:
+        """The program that a script shows, and what is told of its steps."""
+        if self.invariant is None:
+            return self.program, self.divergence
+        return self.invariant.program, transformed(self.invariant, self.divergence)
+
+    @functools.cached_property
     def key(self) -> str:
         """What tells it from other findings: a hash of the program, of 8 hexadecimal digits."""
         return hashlib.sha256(to_json(self.program)).hexdigest()[:8]
@@ -109,6 +132,7 @@ class Tally:
     known: Counter[str] = field(default_factory=Counter)
     seen_again: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
+    invariants: Counter[str] = field(default_factory=Counter)
     silent: Counter[str] = field(default_factory=Counter)
     not_applicable: Counter[Cell] = field(default_factory=Counter)
     untestable: dict[Cell, str] = field(default_factory=dict)
@@ -142,18 +166,21 @@ class Budget:
 class Round:
     """What one round has come to.
 
-    ``target`` is the signature that it shrinks, ``failed`` are the programs that show it,
+    ``target`` is the signature that it shrinks, and ``invariant`` the one that is broken, if any;
+    ``failed`` are the programs that show it,
     ``passed`` those that do as they should: hypothesis draws many a program twice.
     """
 
     target: tuple[str, ...] = ()
+    invariant: str = ""
     failed: dict[bytes, New] = field(default_factory=dict)
     passed: set[bytes] = field(default_factory=set)
     shrink_until: float = 0.0
 
     def aim(self, sights: Mapping[Cell, Divergence]) -> None:
         """Shrink what was seen first from now on."""
-        self.target = next(iter(sights.values())).signature
+        first = next(iter(sights.values()))
+        self.target, self.invariant = first.signature, invariant_of(first)
         self.shrink_until = time.monotonic() + SHRINK_S
 
     def smallest(self) -> New | None:
@@ -315,10 +342,16 @@ class Hunt:
         self.found.append(finding)
         self.tell(finding)
 
-    def play(self, program: Program, *, fresh: bool = False) -> dict[Cell, Played]:
-        """Play a program in every cell."""
+    def play(
+        self,
+        program: Program,
+        *,
+        fresh: bool = False,
+        cells: Collection[Cell] | None = None,
+    ) -> dict[Cell, Played]:
+        """Play a program, in every cell or in some."""
         chunks, models = source.chunks(program), source.model_names(program)
-        return self.pool.play(chunks, models, fresh=fresh)
+        return self.pool.play(chunks, models, fresh=fresh, cells=cells)
 
     def _given(
         self, test: Callable[[Program], None], number: int, *phases: Phase
@@ -411,6 +444,8 @@ class Hunt:
         if seen:
             # How far float32 may be off is looked at where something is off.
             seen = self.judged(program, expect(program), played)
+        else:
+            seen = self._breaks(program, played)
         found = {
             cell: divergence
             for cell, divergence in seen.items()
@@ -420,6 +455,35 @@ class Hunt:
         if self.tally.untestable.keys() >= played.keys():
             raise TimeIsUp
         return found
+
+    def _breaks(
+        self, program: Program, played: Mapping[Cell, Played]
+    ) -> dict[Cell, Divergence]:
+        """Return where a cell breaks an invariant of a program; one is tried, now and then."""
+        invariant = self._invariant(program)
+        cells = [
+            c for c, play in played.items() if play.ending == DONE and not not_there(play)
+        ]
+        if invariant is None or not cells:
+            return {}
+        others = self.play(invariant.program, cells=cells)
+        self.tally.invariants[invariant.name] += 1
+        found = {}
+        for cell, other in others.items():
+            if other.ending == DONE and not not_there(other):
+                seen = broken(invariant, program, played[cell].steps, other.steps)
+                if seen is not None:
+                    found[cell] = seen
+        return found
+
+    def _invariant(self, program: Program) -> Invariant | None:
+        """Return the invariant to try: the one that a finding is about, or the program's turn."""
+        if self._now.target:
+            return named(program, self._now.invariant)
+        # Chosen by the program alone, so that a seed does the same each time.
+        number = zlib.crc32(to_json(program))
+        options = list(invariants(program)) if number % EVERY == 0 else []
+        return options[number // EVERY % len(options)] if options else None
 
     def judged(
         self, program: Program, expected: Expectation, played: Mapping[Cell, Played]
@@ -463,7 +527,10 @@ class Hunt:
                 self.tally.seen_again[finding.key] += 1
                 return True
         entries = self.catalogue.explain(program, divergence, cell)
-        if divergence.oracle and not entries:
+        invariant = named(program, invariant_of(divergence))
+        if invariant is not None:
+            entries += self.catalogue.explain(invariant.program, divergence, cell)
+        elif divergence.oracle and not entries:
             # It may well be the other cell that is wrong.
             release, _, stack = divergence.oracle.partition("@")
             entries = self.catalogue.explain(program, divergence, Cell(stack, release))
@@ -474,15 +541,28 @@ class Hunt:
         """Play a new finding once more, in fresh processes."""
         if self.pool.stopped:
             return Finding(new.program, new.sights, confirmed=False)
-        expected = expect(new.program)
         played = self.play(new.program, fresh=True)
+        seen = self.judged(new.program, expect(new.program), played)
+        invariant = named(new.program, invariant_of(next(iter(new.sights.values()))))
+        if invariant is not None:
+            others = self.play(invariant.program, fresh=True, cells=new.sights)
+            for cell, other in others.items():
+                found = broken(invariant, new.program, played[cell].steps, other.steps)
+                if found is not None:
+                    seen.setdefault(cell, found)
         again = {
             cell: divergence
-            for cell, divergence in self.judged(new.program, expected, played).items()
+            for cell, divergence in seen.items()
             if cell in new.sights and divergence.signature == new.sights[cell].signature
         }
         sights = again or new.sights
         return Finding(new.program, dict(sights), confirmed=bool(again))
+
+
+def invariant_of(divergence: Divergence) -> str:
+    """Return the name of the invariant that a divergence breaks, if any."""
+    name = divergence.oracle.removeprefix(ORACLE)
+    return "" if name == divergence.oracle else name
 
 
 def not_there(play: Played) -> bool:

@@ -60,6 +60,9 @@ KINKED = ("relu", "mean_absolute_error")
 # A mean over the values of all samples, or its root.
 STREAMING = frozenset(METRIC_CLASSES) - {"mean"}
 
+# How the oracle of a divergence begins that breaks one of these.
+ORACLE = "invariant "
+
 Turn = Callable[[Any], Any]
 
 
@@ -744,8 +747,19 @@ def broken(
         last = len(others) - 2
         call = call_name(invariant.program.steps[last]) if last >= 0 else "building"
     return dataclasses.replace(
-        divergence, step=at.step, call=call, oracle=f"invariant {invariant.name}"
+        divergence, step=at.step, call=call, oracle=f"{ORACLE}{invariant.name}"
     )
+
+
+def named(program: Program, name: str) -> Invariant | None:
+    """Return the invariant of a program that has a name, None where it does not apply."""
+    return next((each for each in invariants(program) if each.name == name), None)
+
+
+def transformed(invariant: Invariant, divergence: Divergence) -> Divergence:
+    """Return a divergence with the number of the step in the transformed program."""
+    others = [pair.other for pair in invariant.pairs if pair.step == divergence.step]
+    return dataclasses.replace(divergence, step=max(others))
 
 
 def raised(told: Sequence[Mapping[str, Any]]) -> bool:

@@ -127,6 +127,7 @@ def tally_data(tally: Tally) -> dict[str, Any]:
         ],
         "known": dict(tally.known.most_common()),
         "seen again": dict(tally.seen_again.most_common()),
+        "invariants": dict(tally.invariants.most_common()),
         "rules": dict(tally.rules.most_common()),
         "silent": dict(tally.silent.most_common()),
     }
@@ -139,6 +140,7 @@ def tally_from(table: dict[str, Any]) -> Tally:
         known=Counter(table["known"]),
         seen_again=Counter(table["seen again"]),
         rules=Counter(table["rules"]),
+        invariants=Counter(table["invariants"]),
         silent=Counter(table["silent"]),
     )
     for entry in table["cells"]:

@@ -12,6 +12,7 @@ from packaging.version import Version
 from krepro.fuzz import source
 from krepro.fuzz.compare import Divergence, plain
 from krepro.fuzz.hunt import Finding
+from krepro.fuzz.invariants import ORACLE
 from krepro.fuzz.program import Fit, Program
 from krepro.fuzz.reference import RULES
 from krepro.matrix import Matrix
@@ -36,6 +37,8 @@ def title_of(divergence: Divergence) -> str:
     if divergence.kind is Kind.RAISES:
         what = f"raises {plain(divergence.seen)}" if divergence.site else divergence.seen
         return f"{divergence.call} {what}"
+    if divergence.oracle.startswith(ORACLE):
+        return f"{where} is {divergence.seen}, {divergence.expected} in a program like it"
     if divergence.oracle:
         return f"{where} is {divergence.seen}, on {divergence.oracle} {divergence.expected}"
     return f"{where} is {divergence.seen}, {divergence.expected} was promised"
@@ -46,7 +49,7 @@ def repro_text(finding: Finding, matrix: Matrix) -> str:
 
     Its metadata declares no more than was seen: the releases and backends where it diverged.
     """
-    divergence = finding.divergence
+    program, divergence = finding.shown
     first = next(iter(finding.sights))
     needs = [f"keras=={first.release}", *matrix.find_stack(first.stack).requirements]
     lines = [
@@ -59,7 +62,7 @@ def repro_text(finding: Finding, matrix: Matrix) -> str:
         f"# kind = {json.dumps(kind_of(divergence))}",
         '# area = "trainer"',
         "# issues = []",
-        f"# docs = {json.dumps(pages_of(divergence))}",
+        f"# docs = {json.dumps(pages_of(finding))}",
     ]
     if divergence.kind is Kind.RAISES and divergence.site:
         lines.append(f"# symptom = {json.dumps(symptom_of(divergence))}")
@@ -69,7 +72,7 @@ def repro_text(finding: Finding, matrix: Matrix) -> str:
             *lines,
             f'"""{docstring_of(finding)}"""',
             "",
-            *body_of(finding.program, divergence),
+            *body_of(program, divergence),
             "",
             "",
             FOOTER,
@@ -81,13 +84,16 @@ def kind_of(divergence: Divergence) -> str:
     """Return what kind of entry it would be."""
     if divergence.kind is Kind.RAISES:
         return "crash"
-    return "divergence" if divergence.oracle else "silent"
+    elsewhere = divergence.oracle and not divergence.oracle.startswith(ORACLE)
+    return "divergence" if elsewhere else "silent"
 
 
-def pages_of(divergence: Divergence) -> list[str]:
+def pages_of(finding: Finding) -> list[str]:
     """Return the pages of the documentation that the diverging step stands on."""
-    pages = (RULES[name].page for name in sorted(divergence.rules) if name in RULES)
-    return list(dict.fromkeys(pages))
+    if finding.invariant:
+        return [finding.invariant.page]
+    names = sorted(finding.divergence.rules)
+    return list(dict.fromkeys(RULES[name].page for name in names if name in RULES))
 
 
 def symptom_of(divergence: Divergence) -> str:
@@ -116,6 +122,8 @@ def docstring_of(finding: Finding) -> str:
         for name in sorted(divergence.rules)
         if name in RULES
     ]
+    if finding.invariant:
+        promised = [f"* {finding.invariant.statement}"]
     parts = [
         title_of(divergence).replace("\\", "/").replace('"', "'") + ".",
         "",

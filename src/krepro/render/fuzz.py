@@ -82,6 +82,7 @@ def text_lines(outcome: Outcome) -> Iterator[str]:
     if outcome.unused_rules:
         yield ""
         yield f"Rules not triggered: {', '.join(outcome.unused_rules)}"
+    yield from counted("Invariants tried:", tally.invariants)
     yield from counted("What documentation does not tell:", tally.silent)
     if outcome.findings:
         yield ""
