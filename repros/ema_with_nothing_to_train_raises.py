@@ -8,7 +8,7 @@
 # area = "optimizers"
 # issues = []
 # docs = ["https://keras.io/api/optimizers/", "https://keras.io/guides/transfer_learning/"]
-# symptom = "AttributeError: 'SGD' object has no attribute '_model_variables_moving_average'"
+# symptom = "AttributeError: ...object has no attribute '_model_variables_moving_average'"
 # affected = { tensorflow = ">=3.0.0" }
 # keras2 = "unaffected"
 #
@@ -16,6 +16,15 @@
 # code = [
 #   "model.trainable = False",
 #   "model.compile(optimizer=keras.Optimizer(use_ema=True))",
+#   "model.fit()",
+# ]
+# shows = ["raises"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(optimizer=keras.Optimizer(use_ema=True))",
+#   "model.trainable = False",
+#   "not model.compile()",
 #   "model.fit()",
 # ]
 # shows = ["raises"]

@@ -20,7 +20,7 @@
 #
 # [[tool.krepro.trigger]]
 # code = [
-#   "trains(model)",
+#   "runs(model)",
 #   "layer.trainable = True",
 #   "not model.compile()",
 #   "trains(model)",

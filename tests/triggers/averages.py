@@ -56,6 +56,15 @@ model.fit(x, y)
         (
             ONE
             + """
+model.compile(keras.optimizers.SGD(0.1, use_ema=True), "mse")
+model.trainable = False
+model.fit(x, y)
+""",
+            "certain",
+        ),
+        (
+            ONE
+            + """
 model.trainable = False
 model.compile(keras.optimizers.SGD(0.1), "mse")
 model.fit(x, y)

@@ -61,6 +61,22 @@ valid = tf.data.Dataset.from_tensor_slices((x, y)).batch(32)
 """
 )
 CASES: Cases = {
+    "end_of_data_counts_as_a_step_on_tf": [
+        (
+            ONE + 'model.compile(keras.optimizers.AdamW(1e-3), "mse")\nmodel.fit(data)',
+            "possible",
+        ),
+        (
+            ONE + 'model.compile(keras.optimizers.SGD(0.1, weight_decay=1e-4), "mse")'
+            "\nmodel.fit(batches())",
+            "possible",
+        ),
+        (ONE + 'model.compile(keras.optimizers.Adam(1e-3), "mse")\nmodel.fit(data)', None),
+        (
+            ONE + 'model.compile(keras.optimizers.AdamW(1e-3), "mse")\nmodel.predict(x)',
+            None,
+        ),
+    ],
     "class_weight_on_sequences_raises": [
         (TAGGER + WEIGHTED, "possible"),
         (

@@ -69,6 +69,7 @@ CASES: Cases = {
     "failed_fit_loses_weights_on_jax": AFTER_STEP,
     "unfreeze_after_step_raises": [
         (BASE + FREEZE + COMPILE + FIT + THAW + FIT, "certain"),
+        (BASE + FREEZE + COMPILE + EVALUATE + THAW + FIT, "certain"),
         (BASE + FREEZE + COMPILE + FIT + THAW_SOME + FIT, "certain"),
         (BASE + FREEZE + COMPILE + FIT + THAW + COMPILE + FIT, None),
         (BASE + COMPILE + FIT + FREEZE + FIT, None),

@@ -307,7 +307,6 @@ class Look:
         if len(wanted) > len(seen) or (len(wanted) != len(seen) and not partial):
             told = f"{len(wanted)} values", f"{len(seen)} values"
             yield self.tell(Kind.STRUCTURE, subject, told, path, wanted=len(wanted))
-            return
         for number, (value, other) in enumerate(zip(wanted, seen, strict=False)):
             yield from self.results(value, other, (*path, number))
 
