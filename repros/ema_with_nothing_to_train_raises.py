@@ -28,6 +28,15 @@
 #   "model.fit()",
 # ]
 # shows = ["raises"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "layer.trainable = False",
+#   "model.compile(optimizer=keras.Optimizer(use_ema=True))",
+#   "model.fit()",
+# ]
+# where = ["layer in model", 'perhaps("no other layer learns")']
+# shows = ["raises"]
 # ///
 """A frozen model whose optimizer averages weights cannot be fitted.
 

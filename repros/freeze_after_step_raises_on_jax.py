@@ -11,7 +11,10 @@
 #   "https://keras.io/guides/transfer_learning/",
 #   "https://keras.io/getting_started/faq/",
 # ]
-# symptom = "ValueError: Argument `optimizer_variables` must be a list of tensors"
+# symptom = [
+#   "ValueError: Argument `optimizer_variables` must be a list of tensors",
+#   "ValueError: The length of model variables (0) to override does not match",
+# ]
 # affected = { jax = ">=3.0.0" }
 # keras2 = "unaffected"
 #

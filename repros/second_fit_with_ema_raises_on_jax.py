@@ -24,8 +24,7 @@
 #   "not model.compile()",
 #   "not model.set_weights()",
 #   "not model.load_weights()",
-#   "not model.train_on_batch()",
-#   "model.fit()",
+#   "trains(model)",
 # ]
 # shows = ["raises"]
 # ///

@@ -78,7 +78,7 @@ model.layers[0].trainable = False
 model.compile(keras.optimizers.SGD(0.1, use_ema=True), "mse")
 model.fit(x, y)
 """,
-            None,
+            "possible",
         ),
     ],
     "second_fit_with_ema_raises_on_jax": [

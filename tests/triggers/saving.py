@@ -78,7 +78,22 @@ model.fit(x, y, epochs=5)
 OTHER = "\nother = keras.Sequential([keras.Input((8,)), layers.Dense(1)])\n"
 LOAD = '\nmodel.load_weights("net.weights.h5")\n'
 
+NESTS = """
+taken = keras.Input((4,))
+encoder = keras.Model(taken, layers.Dense(2)(taken))
+given = keras.Input((4,))
+branch = keras.Model(given, {used}(given))
+source = keras.Input((4,))
+whole = keras.Model(source, layers.Concatenate()([branch(source), encoder(source)]))
+whole.save("whole.keras")
+"""
+
 CASES: Cases = {
+    "model_on_two_levels_cannot_be_loaded": [
+        (HEAD + NESTS.format(used="encoder"), "possible"),
+        (HEAD + NESTS.format(used="layers.Dense(2)"), None),
+        (ONE + 'model.save("whole.keras")', None),
+    ],
     "activity_regularizer_lost_on_reload": [
         (
             SPARSE.format(penalty="activity_regularizer") + 'model.save("sparse.keras")',

@@ -14,6 +14,8 @@ from krepro.fuzz.reference.words import SILENT, Array, Computation, Silent, Unde
 
 # Where a probability is as good as 0 or 1, what a logarithm is kept off matters.
 MARGIN = 1e-6
+# An error so small may have the other sign in float32.
+NEAR = 1e-5
 SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "acc": "accuracy"}
 CROSSENTROPIES = (
     "binary_crossentropy",
@@ -52,6 +54,16 @@ def values(named: Named, y: Array, p: Array, computation: Computation) -> Array:
     size = anp.where(error > 0, error, -error)
     outside = delta * size - 0.5 * delta**2
     return anp.mean(anp.where(size <= delta, 0.5 * error**2, outside), axis=-1)
+
+
+def check_kink(named: Named, y: Array, p: Array) -> None:
+    """Raise Undefined where rounding decides which way the gradient of a loss points."""
+    if long(named.name) == "mean_absolute_error" and y.shape == p.shape:
+        found = getval(p)
+        # A 0 that no computation came to stays one.
+        near = (np.abs(y - found) < NEAR) & ((y != 0) | (found != 0))
+        if np.any(near):
+            raise Undefined("the gradient of an absolute error that rounding may turn")
 
 
 def crossentropy(name: str, y: Array, p: Array, *, logits: bool) -> Array:

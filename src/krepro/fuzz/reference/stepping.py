@@ -190,6 +190,8 @@ class Step:
         for number in self.compiled.has_loss:
             loss, target = self.compiled.losses[number], self.batch.y[number]
             assert loss is not None
+            if self.training:
+                formulas.check_kink(loss, target, outputs[number])
             each = formulas.values(loss, target, outputs[number], self.made)
             weight = self.batch.weights[number]
             yield (
