@@ -19,7 +19,7 @@
 #   "not model.compile()",
 #   "model.fit()",
 # ]
-# where = ["layer in model or layer is model"]
+# where = ["layer in model or layer is model or model in layer"]
 # shows = ["trains", "weights", "loss"]
 # ///
 """On TensorFlow, a layer frozen between `train_on_batch` and `fit` stops learning.

@@ -21,7 +21,7 @@
 #   "not model.compile()",
 #   "trains(model)",
 # ]
-# where = ["layer in model or layer is model"]
+# where = ["layer in model or layer is model or model in layer"]
 # shows = ["trains", "weights"]
 # ///
 """A layer frozen between two steps, without `compile()`, stops learning on torch.

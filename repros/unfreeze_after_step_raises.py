@@ -25,7 +25,7 @@
 #   "not model.compile()",
 #   "trains(model)",
 # ]
-# where = ["layer in model or layer is model"]
+# where = ["layer in model or layer is model or model in layer"]
 # shows = ["raises"]
 # ///
 """On JAX and torch, unfreezing a layer after a step makes the next step raise.

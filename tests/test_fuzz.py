@@ -673,6 +673,21 @@ def outputs(loss: Any) -> Program:
     return Program((model,), (Compile(0, loss=loss), Evaluate(0, data, 2)))
 
 
+def test_a_number_that_is_none_is_kept(tmp_path: Path) -> None:
+    """A finding with NaN in it can be read again, so that the hunt goes on."""
+    told = {
+        "result": {"dict": [["loss", float("nan")]]},
+        "weights": {},
+        "ending": "returned",
+    }
+    wanted = [Expected(None, {}), Expected({"dict": [["loss", value(1.0)]]}, {})]
+    found = first_divergence([MSE], wanted, [run(None), told])
+    assert found is not None
+    store = Store.of(Home(tmp_path), [TORCH], 0)
+    store.keep(Finding(one_layer(MSE), {TORCH: found}), Project(ROOT).matrix)
+    assert store.findings()[0].divergence.size > 1e9
+
+
 def test_the_catalogue_explains_what_it_knows() -> None:
     project = Project(ROOT)
     repros = project.repros()

@@ -38,6 +38,9 @@ RELATIVE, ABSOLUTE = 4e-6, 1e-6
 # A value that is no better known than so, relative to its size or 1, says nothing.
 USELESS = 2e-2
 
+# What stands for an infinite distance.
+MOST = 1e300
+
 # Where in a result: keys and positions.
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -388,7 +391,8 @@ class Before:
 def furthest(wanted: Value, seen: Any) -> tuple[float, float]:
     """Return the largest distance in units of what is allowed, as distance and tolerance."""
     distance = np.abs(np.asarray(seen, float) - wanted.value)
-    distance = np.where(np.isnan(distance), np.inf, distance)
+    # JSON has no infinity.
+    distance = np.nan_to_num(distance, nan=MOST, posinf=MOST)
     at = int(np.argmax(np.ravel(distance / wanted.tolerance)))
     return float(np.ravel(distance)[at]), float(np.ravel(wanted.tolerance)[at])
 

@@ -258,7 +258,8 @@ class Pass:
         else:
             self.computation.use(rules.BATCH_NORMALIZATION_INFERENCE)
         scale = anp.sqrt(variance + EPSILON_OF_BATCH_NORMALIZATION)
-        return gamma * (x - mean) / scale + beta
+        # However a backend arranges it, the difference is off by a rounding of x.
+        return gamma * (self.computation.rounded(x) - mean) / scale + beta
 
 
 def rearranged(node: Node, inputs: Sequence[Array]) -> Array:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import autograd.numpy as anp
-import numpy as np
 from autograd import value_and_grad
 from autograd.tracer import getval
 
@@ -20,6 +19,9 @@ from krepro.fuzz.reference.layers import Network, Pass, behind
 from krepro.fuzz.reference.losses import Mean
 from krepro.fuzz.reference.optimizers import Variable
 from krepro.fuzz.reference.words import SILENT, Array, Computation, Silent, Undefined
+
+# Squares and gradients of such losses overflow in float32.
+BEYOND = 1e18
 
 
 @dataclass(frozen=True)
@@ -172,8 +174,8 @@ class Step:
         penalties = list(self.penalties(weights))
         total = self.made.rounded(sum(penalties, total))
         size = float(getval(total))
-        if not np.isfinite(size):
-            raise Undefined("a loss that is no number")
+        if not abs(size) < BEYOND:
+            raise Undefined("a loss that is no number, or hardly one in float32")
         reported: float | Silent = size
         if penalties and not self.training:
             self.made.use(rules.PENALTY_IN_TEST)
