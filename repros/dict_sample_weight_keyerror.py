@@ -15,7 +15,7 @@
 # related = ["dict_loss_for_some_outputs_rejected"]
 #
 # [[tool.krepro.trigger]]
-# code = "runs(model, sample_weight={})"
+# code = "runs(model, sample_weight={}) | model.fit(validation_data=[_, _, {}])"
 # where = ["len(model.outputs) > 1", "not isinstance(model.output, dict)"]
 # shows = ["raises", "loss", "weights"]
 # ///

@@ -336,6 +336,19 @@ CASES: Cases = {
             + 'model.fit(x, [prices, areas], sample_weight={"price": y, "area": y})',
             "certain",
         ),
+        (
+            TWO
+            + IN_A_LIST
+            + 'held = (x, [prices, areas], {"price": y, "area": y})\n'
+            + "model.fit(x, [prices, areas], validation_data=held)",
+            "certain",
+        ),
+        (
+            TWO
+            + IN_A_LIST
+            + "model.fit(x, [prices, areas], validation_data=(x, y, [y, y]))",
+            None,
+        ),
         (TWO + IN_A_LIST + "model.fit(x, [prices, areas], sample_weight=[y, y])", None),
         (
             ONE + 'model.compile(loss="mse")\nmodel.fit(x, y, sample_weight={"dense": y})',
