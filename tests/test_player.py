@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import os
 import signal
@@ -114,6 +115,31 @@ def test_steps_are_told_in_every_backend(room: Room) -> None:
         }
         assert trained["result"] == {"dict": [["loss", {"list": [2.25]}]]}
         assert played.seconds > 0
+
+
+def test_a_cell_with_two_seats_plays_two_programs_at_a_time(
+    room: Room, tmp_path: Path
+) -> None:
+    """Each waits for the other: played one after the other, neither would end."""
+    waiting = """
+    import pathlib, time
+    pathlib.Path({own!r}).touch()
+    while not pathlib.Path({other!r}).exists():
+        time.sleep(0.01)
+    result = {number}
+    """
+    one, other = (str(tmp_path / name) for name in ("one", "other"))
+    programs = [
+        waiting.format(own=own, other=wanted, number=number)
+        for number, (own, wanted) in enumerate([(one, other), (other, one)])
+    ]
+    with (
+        room.pool(seats=2) as pool,
+        concurrent.futures.ThreadPoolExecutor(2) as hands,
+    ):
+        played = list(hands.map(lambda text: play(pool, "", text), programs))
+    assert [each.ending for each in played] == ["done", "done"]
+    assert [each.steps[1]["result"] for each in played] == [0, 1]
 
 
 def test_quick_workers_compute_what_plain_ones_do(room: Room) -> None:
