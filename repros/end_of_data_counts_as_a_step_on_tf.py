@@ -32,6 +32,7 @@ of N batches decays N + 1 times, and a learning rate schedule is ahead by a step
 epoch. With gradient accumulation the extra step may be one that decays without an update.
 
 Arrays, and datasets that know their length, are not concerned, nor is `run_eagerly=True`.
+In 3.15.1 it is enough to have everything in the step wait for its batch (repros/patches).
 
 Measured: every release, and Keras 2. Other backends ask for a batch before they step. Found
 by drawing programs, as weights that changed where accumulation was not yet full.
