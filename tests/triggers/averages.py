@@ -80,6 +80,7 @@ model.fit(x, y)
 """,
             "possible",
         ),
+        (optimizer("SGD(0.1, use_ema=True)") + FIT, None),
     ],
     "second_fit_with_ema_raises_on_jax": [
         (
