@@ -41,6 +41,9 @@ USELESS = 2e-2
 # What stands for an infinite distance.
 MOST = 1e300
 
+# How the oracle of a divergence begins where an invariant is broken; its name follows.
+INVARIANT = "invariant "
+
 # Where in a result: keys and positions.
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -126,6 +129,12 @@ class Divergence:
     rules: frozenset[str] = field(default_factory=frozenset)
     oracle: str = ""
     wanted: Any = None
+
+    @property
+    def invariant(self) -> str:
+        """The name of the invariant that is broken, if any."""
+        broken = self.oracle.startswith(INVARIANT)
+        return self.oracle.removeprefix(INVARIANT) if broken else ""
 
     @property
     def signature(self) -> tuple[str, ...]:

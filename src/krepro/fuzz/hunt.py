@@ -26,7 +26,6 @@ from krepro.fuzz.agreement import disagreements
 from krepro.fuzz.compare import Divergence, first_divergence
 from krepro.fuzz.features import features_of
 from krepro.fuzz.invariants import (
-    ORACLE,
     Invariant,
     broken,
     invariants,
@@ -94,7 +93,7 @@ class Finding:
     @functools.cached_property
     def invariant(self) -> Invariant | None:
         """The invariant that is broken, None where it is not of that sort."""
-        return named(self.program, invariant_of(self.divergence))
+        return named(self.program, self.divergence.invariant)
 
     @functools.cached_property
     def shown(self) -> tuple[Program, Divergence]:
@@ -167,8 +166,8 @@ class Round:
     """What one round has come to.
 
     ``target`` is the signature that it shrinks, and ``invariant`` the one that is broken, if any;
-    ``failed`` are the programs that show it,
-    ``passed`` those that do as they should: hypothesis draws many a program twice.
+    ``failed`` are the programs that show it, ``passed`` those that do as they should: hypothesis
+    draws many a program twice.
     """
 
     target: tuple[str, ...] = ()
@@ -180,7 +179,7 @@ class Round:
     def aim(self, sights: Mapping[Cell, Divergence]) -> None:
         """Shrink what was seen first from now on."""
         first = next(iter(sights.values()))
-        self.target, self.invariant = first.signature, invariant_of(first)
+        self.target, self.invariant = first.signature, first.invariant
         self.shrink_until = time.monotonic() + SHRINK_S
 
     def smallest(self) -> New | None:
@@ -466,8 +465,19 @@ class Hunt:
         ]
         if invariant is None or not cells:
             return {}
-        others = self.play(invariant.program, cells=cells)
         self.tally.invariants[invariant.name] += 1
+        return self._held(invariant, program, {cell: played[cell] for cell in cells})
+
+    def _held(
+        self,
+        invariant: Invariant,
+        program: Program,
+        played: Mapping[Cell, Played],
+        *,
+        fresh: bool = False,
+    ) -> dict[Cell, Divergence]:
+        """Return where what cells did of a program breaks an invariant of it."""
+        others = self.play(invariant.program, fresh=fresh, cells=played)
         found = {}
         for cell, other in others.items():
             if other.ending == DONE and not not_there(other):
@@ -527,7 +537,7 @@ class Hunt:
                 self.tally.seen_again[finding.key] += 1
                 return True
         entries = self.catalogue.explain(program, divergence, cell)
-        invariant = named(program, invariant_of(divergence))
+        invariant = named(program, divergence.invariant)
         if invariant is not None:
             entries += self.catalogue.explain(invariant.program, divergence, cell)
         elif divergence.oracle and not entries:
@@ -543,13 +553,10 @@ class Hunt:
             return Finding(new.program, new.sights, confirmed=False)
         played = self.play(new.program, fresh=True)
         seen = self.judged(new.program, expect(new.program), played)
-        invariant = named(new.program, invariant_of(next(iter(new.sights.values()))))
+        invariant = named(new.program, next(iter(new.sights.values())).invariant)
         if invariant is not None:
-            others = self.play(invariant.program, fresh=True, cells=new.sights)
-            for cell, other in others.items():
-                found = broken(invariant, new.program, played[cell].steps, other.steps)
-                if found is not None:
-                    seen.setdefault(cell, found)
+            whole = {cell: played[cell] for cell in new.sights}
+            seen = self._held(invariant, new.program, whole, fresh=True) | seen
         again = {
             cell: divergence
             for cell, divergence in seen.items()
@@ -557,12 +564,6 @@ class Hunt:
         }
         sights = again or new.sights
         return Finding(new.program, dict(sights), confirmed=bool(again))
-
-
-def invariant_of(divergence: Divergence) -> str:
-    """Return the name of the invariant that a divergence breaks, if any."""
-    name = divergence.oracle.removeprefix(ORACLE)
-    return "" if name == divergence.oracle else name
 
 
 def not_there(play: Played) -> bool:

@@ -17,7 +17,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from krepro.fuzz.agreement import expected_from
-from krepro.fuzz.compare import Divergence, Expected, Value, call_name, first_divergence
+from krepro.fuzz.compare import (
+    INVARIANT,
+    Divergence,
+    Expected,
+    Value,
+    call_name,
+    first_divergence,
+)
 from krepro.fuzz.program import (
     Clone,
     Compile,
@@ -40,7 +47,9 @@ from krepro.fuzz.program import (
     Step,
     Structure,
     TupleOf,
+    inner_models,
     leaves,
+    output_layers,
 )
 from krepro.fuzz.reference.losses import long
 from krepro.fuzz.reference.rule import METHODS, SAVING, TRAINING_GUIDE
@@ -59,9 +68,6 @@ DECIDING = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")
 KINKED = ("relu", "mean_absolute_error")
 # A mean over the values of all samples, or its root.
 STREAMING = frozenset(METRIC_CLASSES) - {"mean"}
-
-# How the oracle of a divergence begins that breaks one of these.
-ORACLE = "invariant "
 
 Turn = Callable[[Any], Any]
 
@@ -151,15 +157,10 @@ def starts_anew(program: Program, number: int) -> bool:
     return isinstance(before, ResetMetrics) and before.model == program.steps[number].model
 
 
-def called_in(model: Model) -> set[int]:
-    """Return the models that a model calls."""
-    return {int(node.args["model"]) for node in model.nodes if node.op == "model"}
-
-
 def inside(program: Program, model: int) -> set[int]:
     """Return a model, the models that it calls, and those that they call."""
     found = {model}
-    for each in called_in(program.models[model]):
+    for each in inner_models(program.models[model]):
         found |= inside(program, each)
     return found
 
@@ -372,7 +373,7 @@ def places_to_swap(program: Program, number: int) -> tuple[int, int] | None:
     """
     model = program.models[number]
     names = output_names(model)
-    if not names or any(number in called_in(each) for each in program.models):
+    if not names or any(number in inner_models(each) for each in program.models):
         return None
     compiles = [step for _, step in steps_of(program, number, Compile)]
     runs = [step for _, step in steps_of(program, number, *RUNS)]
@@ -398,10 +399,7 @@ def output_names(model: Model) -> list[str]:
         return []
     if not all(isinstance(item, int) for item in model.outputs.items):
         return []
-    nodes = [model.nodes[leaf] for leaf in leaves(model.outputs)]
-    names = [
-        model.nodes[node.shares].name if node.shares >= 0 else node.name for node in nodes
-    ]
+    names = output_layers(model)
     return names if len(set(names)) == len(names) > 1 else []
 
 
@@ -747,7 +745,7 @@ def broken(
         last = len(others) - 2
         call = call_name(invariant.program.steps[last]) if last >= 0 else "building"
     return dataclasses.replace(
-        divergence, step=at.step, call=call, oracle=f"{ORACLE}{invariant.name}"
+        divergence, step=at.step, call=call, oracle=f"{INVARIANT}{invariant.name}"
     )
 
 

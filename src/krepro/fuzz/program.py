@@ -282,3 +282,17 @@ def layer_nodes(model: Model) -> Iterator[tuple[int, Node]]:
     for number, node in enumerate(model.nodes):
         if node.shares < 0 and node.op not in ("input", "model"):
             yield number, node
+
+
+def inner_models(model: Model) -> list[int]:
+    """Return the numbers of the models that a model calls, each once."""
+    called = (int(node.args["model"]) for node in model.nodes if node.op == "model")
+    return list(dict.fromkeys(called))
+
+
+def output_layers(model: Model) -> list[str]:
+    """Return the names of the layers that make a model's outputs, in the order of the leaves."""
+    nodes = [model.nodes[leaf] for leaf in leaves(model.outputs)]
+    return [
+        model.nodes[node.shares].name if node.shares >= 0 else node.name for node in nodes
+    ]

@@ -27,6 +27,7 @@ from krepro.fuzz.program import (
     Step,
     Structure,
     TupleOf,
+    inner_models,
     leaves,
     mapped,
     to_json,
@@ -104,13 +105,8 @@ def without_steps(program: Program) -> Iterator[Program]:
 
 def without_models(program: Program) -> Iterator[Program]:
     """Yield a program without one of the models that nothing needs."""
-    called = {
-        int(node.args["model"])
-        for model in program.models
-        for node in model.nodes
-        if node.op == "model"
-    }
-    needed = called | {step.model for step in program.steps}
+    needed = {step.model for step in program.steps}
+    needed.update(*map(inner_models, program.models))
     for number in range(len(program.models)):
         if number in needed or len(program.models) == 1:
             continue

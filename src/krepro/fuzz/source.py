@@ -33,6 +33,7 @@ from krepro.fuzz.program import (
     Step,
     Structure,
     TupleOf,
+    inner_models,
     layer_nodes,
     leaves,
 )
@@ -221,7 +222,7 @@ def subclassed(program: Program, number: int) -> Iterator[str]:
     yield f"class Model{number}(keras.Model):"
     yield "    def __init__(self, **kwargs):"
     yield "        super().__init__(**kwargs)"
-    for inner in inner_models(model):
+    for inner in map(variable, inner_models(model)):
         yield f"        self.{inner} = {inner}"
     for _, node in layer_nodes(model):
         yield f"        self.{node.name} = {layer_of(node)}"
@@ -253,12 +254,6 @@ def subclassed(program: Program, number: int) -> Iterator[str]:
         model.inputs, lambda leaf: array_of_input(model.nodes[leaf], ends.get(leaf), 1, 0)
     )
     yield f"{variable(number)}({first})"
-
-
-def inner_models(model: Model) -> list[str]:
-    """Return the variables of the models that a model calls, each once."""
-    called = [node.args["model"] for node in model.nodes if node.op == "model"]
-    return [variable(int(number)) for number in dict.fromkeys(called)]
 
 
 def callable_of(model: Model, node: Node) -> str:

@@ -40,7 +40,7 @@ from krepro.fuzz.program import (
     Structure,
     TupleOf,
     layer_nodes,
-    leaves,
+    output_layers,
 )
 from krepro.fuzz.shapes import output_shapes
 
@@ -174,6 +174,10 @@ class Maker:
         """Draw whether to do what a feature is about; mostly, it is done."""
         return self.uses(*features) and bool(self.one((False, True, True)))
 
+    def sometimes(self, *features: str) -> bool:
+        """Draw whether to do what a feature is about, one time in two."""
+        return self.uses(*features) and bool(self.one((False, True)))
+
     # --- models ---------------------------------------------------------------------------
 
     def make(self) -> Program:
@@ -264,10 +268,10 @@ class Maker:
             args = {"units": self.number(1, 2), "activation": self.one(ACTIVATIONS)}
             if self.maybe("regularizers"):
                 args["kernel_l2"] = 0.25
-            if self.uses("trainable") and self.one((False, True)):
+            if self.sometimes("trainable"):
                 args["trainable"] = False
             hidden = Node("dense", f"hidden{place}", (last,), args)
-            if self.uses("sharing") and self.one((False, True)):
+            if self.sometimes("sharing"):
                 args["units"] = shape_of(nodes, last, self.models)
                 last = self.add(nodes, hidden)
                 hidden = Node("dense", f"{hidden.name}_again", (last,), shares=last)
@@ -281,7 +285,7 @@ class Maker:
         # What normalization does with a mask depends on the release.
         if not self.masked and self.maybe("normalization"):
             args = {"momentum": self.one((0.5, 0.25))}
-            if self.uses("trainable") and self.one((False, True)):
+            if self.sometimes("trainable"):
                 args["trainable"] = False
             normal = Node("batch_normalization", f"normal{place}", (last,), args)
             last = self.add(nodes, normal)
@@ -416,12 +420,7 @@ class Maker:
 
     def output_names(self, model: int) -> list[str]:
         """Return the names by which the outputs of a model are known."""
-        found = self.models[model]
-        nodes = [found.nodes[leaf] for leaf in leaves(found.outputs)]
-        return [
-            found.nodes[node.shares].name if node.shares >= 0 else node.name
-            for node in nodes
-        ]
+        return output_layers(self.models[model])
 
     def by_output(
         self, form: str, names: Sequence[str], values: Sequence[Structure]
@@ -537,11 +536,7 @@ class Maker:
         elif isinstance(inputs, ListOf):
             x = self.one(("list", "dict")) if self.uses("feeds") else "list"
         args: dict[str, Any] = {}
-        if (
-            self.uses("sample weights")
-            and model not in self.masked
-            and self.one((False, True))
-        ):
+        if model not in self.masked and self.sometimes("sample weights"):
             args["sample_weight"] = y
         elif (
             len(kinds) == 1
@@ -651,7 +646,7 @@ class Maker:
 
     def trains(self, model: int) -> None:
         """Draw a training."""
-        if self.uses("batch methods", "inner training") and self.one((False, True)):
+        if self.sometimes("batch methods", "inner training"):
             self.on_batch(model, train=True)
             return
         data, size = self.sized(model, train=True)
@@ -664,7 +659,7 @@ class Maker:
             validation = replace(held, x=data.x)
         callbacks = self.callbacks(model, validation) if self.maybe("callbacks") else ()
         steps = None
-        if self.uses("steps per epoch") and self.one((False, True)):
+        if self.sometimes("steps per epoch"):
             steps = self.number(1, -(-data.samples // size))
             epochs = 1
         for callback in callbacks:

@@ -12,7 +12,6 @@ from packaging.version import Version
 from krepro.fuzz import source
 from krepro.fuzz.compare import Divergence, plain
 from krepro.fuzz.hunt import Finding
-from krepro.fuzz.invariants import ORACLE
 from krepro.fuzz.program import Fit, Program
 from krepro.fuzz.reference import RULES
 from krepro.matrix import Matrix
@@ -37,7 +36,7 @@ def title_of(divergence: Divergence) -> str:
     if divergence.kind is Kind.RAISES:
         what = f"raises {plain(divergence.seen)}" if divergence.site else divergence.seen
         return f"{divergence.call} {what}"
-    if divergence.oracle.startswith(ORACLE):
+    if divergence.invariant:
         return f"{where} is {divergence.seen}, {divergence.expected} in a program like it"
     if divergence.oracle:
         return f"{where} is {divergence.seen}, on {divergence.oracle} {divergence.expected}"
@@ -84,7 +83,7 @@ def kind_of(divergence: Divergence) -> str:
     """Return what kind of entry it would be."""
     if divergence.kind is Kind.RAISES:
         return "crash"
-    elsewhere = divergence.oracle and not divergence.oracle.startswith(ORACLE)
+    elsewhere = divergence.oracle and not divergence.invariant
     return "divergence" if elsewhere else "silent"
 
 

@@ -15,6 +15,7 @@ from krepro.fuzz.program import (
     Structure,
     TupleOf,
     leaves,
+    output_layers,
 )
 from krepro.fuzz.reference import rules, training_rules
 from krepro.fuzz.reference.layers import Layer, Network
@@ -75,10 +76,7 @@ def outputs_of(model: Model) -> Outputs:
         return Outputs(model.outputs, model.outputs.keys, count)
     if not found.flat or model.form == "subclass":
         return found
-    names = []
-    for leaf in leaves(model.outputs):
-        node = model.nodes[leaf]
-        names.append((model.nodes[node.shares] if node.shares >= 0 else node).name)
+    names = output_layers(model)
     if len(set(names)) < count:
         return found
     return Outputs(model.outputs, tuple(names), count)
