@@ -673,6 +673,16 @@ def outputs(loss: Any) -> Program:
     return Program((model,), (Compile(0, loss=loss), Evaluate(0, data, 2)))
 
 
+def test_what_a_shorter_history_has_is_compared_too() -> None:
+    """A training that stops early for a wrong metric differs in the metric as well."""
+    history = {"dict": [["mae", {"list": [value(1.0), value(0.5)]}]]}
+    wanted = [Expected(None, {}), Expected(history, {})]
+    seen = run({"dict": [["mae", {"list": [2.0]}]]})
+    found = first_divergence([MSE], wanted, [run(None), seen])
+    assert found is not None
+    assert found.kinds == (Kind.STRUCTURE, Kind.METRICS)
+
+
 def test_a_number_that_is_none_is_kept(tmp_path: Path) -> None:
     """A finding with NaN in it can be read again, so that the hunt goes on."""
     told = {
