@@ -9,7 +9,7 @@
 # issues = [20992]
 # introduced = 20015
 # docs = ["https://keras.io/guides/training_with_built_in_methods/"]
-# symptom = "KeyError: 0"
+# symptom = ["KeyError: 0", "KeyError: 1"]
 # affected = ">=3.5.0"
 # keras2 = "unaffected"
 # related = ["dict_loss_for_some_outputs_rejected"]

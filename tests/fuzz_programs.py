@@ -231,6 +231,10 @@ def one_output() -> None:
         ),
     )
     p["penalty"] = trained(small(kernel_l2=0.125), Compile(0, sgd(), MSE))
+    p["added_loss"] = trained(
+        line(x(), dense("first", 0), Node("add_loss", "counted", (1,)), dense("last", 2)),
+        Compile(0, sgd(), MSE),
+    )
     p["no_bias_frozen_layer"] = trained(
         line(x(), dense("first", 0, 3, trainable=False), dense("last", 1, use_bias=False)),
         Compile(0, adam(), MSE),
@@ -846,6 +850,30 @@ def models_called_twice() -> None:
                 Predict(0, Data(2, 1), 2),
             ),
         )
+
+    # It adds a loss in each call, also of what no output with a loss depends on.
+    adding = line(
+        x(2), dense("within", 0, 2), Node("add_loss", "counted", (1,)), name="adding"
+    )
+    called = (
+        x(),
+        dense("first", 0, 2),
+        Node("model", "adding", (1,), {"model": 0}),
+        dense("second", 2, 2),
+        Node("model", "adding_again", (3,), {"model": 0}),
+        dense("price", 4),
+        dense("area", 0),
+    )
+    PROGRAMS["added_loss_of_a_model_called_twice"] = of(
+        adding,
+        Model("functional", "outer", called, 0, listed(5, 6)),
+        steps=(
+            Compile(1, adam(), listed(None, MSE)),
+            on_batch(model=1, y=BOTH),
+            Fit(1, Data(6, 3, y=BOTH), 4, 2),
+            Predict(1, Data(3, 6), 2),
+        ),
+    )
 
 
 for make in (

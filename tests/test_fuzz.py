@@ -24,8 +24,8 @@ from krepro.fuzz.agreement import disagreements
 from krepro.fuzz.compare import SILENT, Divergence, Expected, Value, first_divergence, plain
 from krepro.fuzz.hunt import NO_PROGRAM, Ahead, Budget, Finding, Hunt, Tally, not_there
 from krepro.fuzz.known import Catalogue, plain_twin
-from krepro.fuzz.oracle import expect
-from krepro.fuzz.pool import Played
+from krepro.fuzz.oracle import Expectation, expect
+from krepro.fuzz.pool import DONE, Played
 from krepro.fuzz.program import (
     Callback,
     Compile,
@@ -37,6 +37,7 @@ from krepro.fuzz.program import (
     Model,
     Named,
     Node,
+    OnBatch,
     Optimizer,
     Program,
     SaveLoad,
@@ -593,6 +594,26 @@ def test_a_cell_that_raises_disagrees_with_one_that_does_not() -> None:
     assert disagreements(steps, seen, 0)[JAX].seen == "KeyError: x"
     seen = {TENSORFLOW: [*seen_by(), raised], JAX: seen_by(1.0)}
     assert disagreements(steps, seen, 0)[JAX].expected == "an exception"
+
+
+def test_cells_may_differ_where_rounding_decides() -> None:
+    """An error of exactly 0, as one backend has it, has no sign; one of a rounding has."""
+    apple = Node("dense", "apple", (0,), {"units": 1, "use_bias": False})
+    east = Node("input", "east", (), {"shape": [1]})
+    # -3/4 times -1/2 is the target, 3/8.
+    model = Model("functional", "model", (east, apple), 0, 1, start=11)
+    train = OnBatch(0, Data(1))
+    for loss, rounds in (("mae", True), ("mse", False)):
+        program = Program((model,), (Compile(0, Optimizer(), Named(loss)), train))
+        assert expect(program, 0).by_rounding is rounds
+    told = {
+        cell: Played(DONE, tuple(seen_by(0.5, loss)))
+        for cell, loss in ((TENSORFLOW, 1.0), (JAX, 2.0))
+    }
+    hunt = hunting(lambda *_: None)
+    for rounds in (False, True):
+        expected = Expectation((), "for a reason", by_rounding=rounds)
+        assert bool(hunt.judged(program, expected, told)) is not rounds
 
 
 # --- keeping and writing ------------------------------------------------------------------

@@ -173,7 +173,7 @@ def drawn() -> tuple[Program, ...]:
     found: list[Program] = []
 
     @hypothesis.seed(5)
-    @settings(max_examples=250, phases=[Phase.generate], database=None)
+    @settings(max_examples=600, phases=[Phase.generate], database=None)
     @given(programs())
     def keep(program: Program) -> None:
         found.append(program)

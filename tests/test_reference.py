@@ -324,6 +324,19 @@ def test_a_penalty_is_in_the_loss_of_training_and_unknown_in_that_of_tests() -> 
     assert weights(found)[-1] == pytest.approx(WEIGHT - 0.5 * (GRADIENT + 4 * WEIGHT))
 
 
+def test_an_added_loss_by_hand() -> None:
+    """A quarter of the mean square of what the layer is given, also in the gradient."""
+    nodes = (*ONE.nodes, Node("add_loss", "b", (1,)))
+    model = replace(ONE, nodes=nodes, outputs=2)
+    found = predict(of(model, steps=(Compile(0, sgd(), MSE), OnBatch(0, TWO))))
+    x = np.array([-0.75, -0.125])
+    assert found[2].result == {
+        "dict": [["loss", pytest.approx(LOSS + np.mean((x * WEIGHT) ** 2) / 4)]]
+    }
+    added = np.mean(x**2) * WEIGHT / 2
+    assert weights(found)[-1] == pytest.approx(WEIGHT - 0.25 * (GRADIENT + added))
+
+
 def test_normalization_by_hand() -> None:
     norm = Node("batch_normalization", "a", (0,), {"momentum": 0.75})
     model = replace(ONE, nodes=(ONE.nodes[0], norm))

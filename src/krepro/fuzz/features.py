@@ -15,6 +15,7 @@ from krepro.fuzz.program import (
     Predict,
     Program,
     SetTrainable,
+    is_nested,
     leaves,
 )
 
@@ -68,6 +69,8 @@ def of_model(model: Model) -> Iterator[str]:
             yield "a penalty"
     if len(list(leaves(model.outputs))) > 1:
         yield "outputs in a dictionary" if isinstance(model.outputs, DictOf) else "outputs"
+    if is_nested(model.outputs):
+        yield "nested outputs"
     if len(list(leaves(model.inputs))) > 1:
         yield "inputs"
 
@@ -82,6 +85,10 @@ def of_compile(step: Compile) -> Iterator[str]:
             yield name
     if isinstance(step.loss, DictOf):
         yield "losses by name"
+    if step.loss is not None and None in leaves(step.loss):
+        yield "no loss for an output"
+    if step.jit_compile is not None:
+        yield "jit_compile"
     if step.steps_per_execution > 1:
         yield "steps_per_execution"
 

@@ -507,6 +507,8 @@ class Hunt:
                 found[cell] = divergence
             elif play.ending == DONE and not not_there(play):
                 whole[cell] = play.steps
+        if expected.by_rounding:
+            return found
         return found | disagreements(program.steps, whole, len(expected.steps))
 
     def judge(

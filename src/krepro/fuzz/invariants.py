@@ -180,6 +180,11 @@ def nodes_of(program: Program, model: int) -> Iterator[Node]:
         yield from program.models[each].nodes
 
 
+def adds_to_loss(node: Node) -> bool:
+    """Whether a layer adds something to the loss."""
+    return node.op == "add_loss" or bool(node.args.get("kernel_l2"))
+
+
 def named_in(structure: Structure) -> list[Named]:
     """Return the losses or metrics in a structure."""
     return [leaf for leaf in leaves(structure) if isinstance(leaf, Named)]
@@ -472,7 +477,7 @@ def sums_of_two(program: Program, number: int) -> bool:
     """Whether what is summed over the outputs is two numbers at most: no order matters then."""
     return (
         len(list(leaves(program.models[number].outputs))) == 2
-        and not any(node.args.get("kernel_l2") for node in nodes_of(program, number))
+        and not any(adds_to_loss(node) for node in nodes_of(program, number))
         and not any(
             step.optimizer.args.get("global_clipnorm")
             for _, step in steps_of(program, number, Compile)
@@ -594,7 +599,7 @@ def is_linear(program: Program, number: int) -> bool:
     if not all(isinstance(each, int | float) for each in weights.items):
         return False
     if not named_in(step.loss) or any(
-        node.args.get("kernel_l2") for node in nodes_of(program, step.model)
+        adds_to_loss(node) for node in nodes_of(program, step.model)
     ):
         return False
     used = [each for _, each in lasts(program, number)]

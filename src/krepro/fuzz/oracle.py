@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from krepro.fuzz.compare import Expected, value_of, with_tolerance
 from krepro.fuzz.program import Program
 from krepro.fuzz.reference import predict
+from krepro.fuzz.reference.words import ByRounding
 
 # Rounding of a float32, in each operation of a noisy prediction.
 FLOAT32_ROUNDING = 2.0**-24
@@ -15,10 +16,15 @@ NOISY_RUNS = 3
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the steps of a program should do; ``ended`` is why there is no more of it."""
+    """What the steps of a program should do.
+
+    ``ended`` is why there is no more of it; ``by_rounding`` says that what comes next depends on
+    how float32 rounds.
+    """
 
     steps: tuple[Expected, ...]
     ended: str = ""
+    by_rounding: bool = False
 
 
 def expect(program: Program, noisy_runs: int = NOISY_RUNS) -> Expectation:
@@ -47,4 +53,5 @@ def expect(program: Program, noisy_runs: int = NOISY_RUNS) -> Expectation:
                 wanted.rules,
             )
         )
-    return Expectation(tuple(steps), str(exact.ended or ""))
+    by_rounding = isinstance(exact.ended, ByRounding)
+    return Expectation(tuple(steps), str(exact.ended or ""), by_rounding)

@@ -8,7 +8,7 @@ script needs no file and no random number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -53,8 +53,10 @@ class Node(msgspec.Struct, frozen=True):
     """A layer called on the outputs of earlier nodes of its model.
 
     ``op`` is one of ``input``, ``dense``, ``embedding``, ``activation``, ``batch_normalization``,
-    ``dropout`` (rate 0), ``add``, ``concatenate``, ``flatten``, ``reshape``, ``model`` (an earlier
-    model of the program, called as a layer, on its inputs in the order of their leaves). ``name`` is the layer's.
+    ``dropout`` (rate 0), ``add``, ``concatenate``, ``flatten``, ``reshape``, ``add_loss`` (a layer of
+    the user's own: it gives what it is given, and adds a quarter of its mean square to the loss),
+    ``model`` (an earlier model of the program, called as a layer, on its inputs in the order of
+    their leaves). ``name`` is the layer's.
 
     ``args`` by op: input ``shape`` (without the batch), ``dtype``; dense ``units``,
     ``activation`` ("linear", "relu", "tanh", "sigmoid", "softmax"), ``use_bias``,
@@ -275,6 +277,19 @@ def mapped(function: Callable[[Any], Any], structure: Structure) -> Structure:
         return msgspec.structs.replace(structure, items=items)
     found: Structure = function(structure)
     return found
+
+
+def shaped(structure: Structure, values: Sequence[Any]) -> Structure:
+    """Return a structure with other leaves, in the order in which a user wrote them."""
+    waiting = iter(values)
+    return mapped(lambda _: next(waiting), structure)
+
+
+def is_nested(structure: Structure) -> bool:
+    """Whether there are structures in a structure."""
+    return isinstance(structure, ListOf | TupleOf | DictOf) and any(
+        isinstance(item, ListOf | TupleOf | DictOf) for item in structure.items
+    )
 
 
 def layer_nodes(model: Model) -> Iterator[tuple[int, Node]]:

@@ -40,6 +40,7 @@ PLAIN_COMPILE = {
     "metrics": None,
     "weighted_metrics": None,
     "run_eagerly": False,
+    "jit_compile": None,
     "steps_per_execution": 1,
 }
 PLAIN_FIT = {"callbacks": (), "validation": None, "steps_per_epoch": None, "epochs": 1}

@@ -85,12 +85,22 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, number):
         return self.batches[number]
 '''
+ADD_LOSS = '''
+@keras.saving.register_keras_serializable()
+class AddLoss(keras.layers.Layer):
+    """Adds a quarter of the mean square of what it is given to the loss."""
+
+    def call(self, inputs):
+        self.add_loss(0.25 * keras.ops.mean(keras.ops.square(inputs)))
+        return inputs
+'''
 FUNCTIONS = {
     "numbers": NUMBERS,
     "whole_numbers": WHOLE_NUMBERS,
     "give_weights": GIVE_WEIGHTS,
     "batches": BATCHES,
     "Batches": SEQUENCE,
+    "AddLoss": ADD_LOSS,
 }
 LOSS_CLASSES = {
     "mean_squared_error": "MeanSquaredError",
@@ -287,6 +297,8 @@ def layer_of(node: Node) -> str:
     """Return the construction of a node's layer."""
     args = dict(node.args)
     parts = []
+    if node.op == "add_loss":
+        return f"AddLoss(name={literal(node.name)})"
     if node.op == "embedding":
         parts = [literal(args.pop("input_dim")), literal(args.pop("output_dim"))]
     elif node.op == "dense":

@@ -39,8 +39,10 @@ from krepro.fuzz.program import (
     Step,
     Structure,
     TupleOf,
+    is_nested,
     layer_nodes,
     output_layers,
+    shaped,
 )
 from krepro.fuzz.shapes import output_shapes
 
@@ -56,8 +58,17 @@ THEMES: dict[str, tuple[str, ...]] = {
         "steps per epoch",
         "steps per execution",
         "eagerness",
+        "compilation",
     ),
-    "losses": ("outputs", "loss forms", "loss weights", "labels", "sample weights"),
+    "losses": (
+        "outputs",
+        "nested outputs",
+        "loss forms",
+        "missing losses",
+        "loss weights",
+        "labels",
+        "sample weights",
+    ),
     "metrics": (
         "outputs",
         "metrics",
@@ -68,7 +79,13 @@ THEMES: dict[str, tuple[str, ...]] = {
         "partial batches",
     ),
     "flags": ("trainable", "recompiling", "normalization", "batch methods", "prediction"),
-    "models in models": ("nesting", "inner training", "trainable", "batch methods"),
+    "models in models": (
+        "nesting",
+        "inner training",
+        "trainable",
+        "batch methods",
+        "added losses",
+    ),
     "optimizers": (
         "optimizers",
         "clipping",
@@ -80,6 +97,7 @@ THEMES: dict[str, tuple[str, ...]] = {
     ),
     "layers": (
         "regularizers",
+        "added losses",
         "sharing",
         "inputs",
         "sequential",
@@ -89,7 +107,14 @@ THEMES: dict[str, tuple[str, ...]] = {
         "masks",
         "evaluation",
     ),
-    "masks": ("embedding", "masks", "metrics", "evaluation", "batch methods"),
+    "masks": (
+        "embedding",
+        "masks",
+        "metrics",
+        "evaluation",
+        "batch methods",
+        "compilation",
+    ),
     "data": ("inputs", "feeds", "class weights", "sample weights", "partial batches"),
     "copies": (
         "saving",
@@ -103,6 +128,7 @@ THEMES: dict[str, tuple[str, ...]] = {
         "sharing",
         "inputs",
         "outputs",
+        "nested outputs",
         "trainable",
         "normalization",
         "evaluation",
@@ -178,6 +204,10 @@ class Maker:
         """Draw whether to do what a feature is about, one time in two."""
         return self.uses(*features) and bool(self.one((False, True)))
 
+    def seldom(self, *features: str) -> bool:
+        """Draw whether to do what a feature is about, one time in three."""
+        return self.uses(*features) and bool(self.one((False, False, True)))
+
     # --- models ---------------------------------------------------------------------------
 
     def make(self) -> Program:
@@ -197,7 +227,7 @@ class Maker:
         number = len(self.models)
         count = 1
         if not single and self.uses("outputs"):
-            count = self.one((1, 2, 3, 2))
+            count = self.one((1, 2, 3, 2, 2))
         form = "functional"
         if count == 1 and self.uses("sequential") and not self.uses("inputs", "sharing"):
             form = "sequential"
@@ -297,6 +327,9 @@ class Maker:
             if op == "dropout":
                 args = {"rate": 0.0}
             last = self.add(nodes, Node(op, f"middle{place}", (last,), args))
+        # What a layer of the user's own does with a mask, it says itself.
+        if not self.masked and self.sometimes("added losses"):
+            last = self.add(nodes, Node("add_loss", f"counted{place}", (last,)))
         return last
 
     def calling(self, nodes: list[Node], number: int, last: int, inner: int) -> int:
@@ -364,7 +397,7 @@ class Maker:
             if self.maybe("regularizers"):
                 args["kernel_l2"] = 0.5
             node = Node("dense", name, (last,), args)
-            if each and each == count - 1 and self.maybe("sharing"):
+            if each and each == count - 1 and self.seldom("sharing"):
                 # One layer makes two outputs, of two tensors.
                 before = Node("activation", f"{name}_of", (last,), {"activation": "tanh"})
                 node = Node("dense", name, (self.add(nodes, before),), shares=found[0])
@@ -377,11 +410,15 @@ class Maker:
     def output_structure(self, nodes: list[Node], heads: list[int]) -> Structure:
         """Draw the structure of several outputs."""
         shared = any(nodes[each].shares >= 0 for each in heads)
-        form = self.one(
-            ("list", "tuple", "nested") if shared else ("list", "dict", "tuple")
-        )
+        names = tuple(nodes[each].name for each in heads)
+        if len(heads) == 3 and not shared and self.maybe("nested outputs"):
+            first, *others = heads
+            if self.one((False, True)):
+                return DictOf((names[0], "rest"), (first, ListOf(tuple(others))))
+            return ListOf((first, DictOf(names[1:], tuple(others))))
+        form = self.one(("list", "tuple") if shared else ("list", "dict", "tuple"))
         if form == "dict":
-            return DictOf(tuple(nodes[each].name for each in heads), tuple(heads))
+            return DictOf(names, tuple(heads))
         return TupleOf(tuple(heads)) if form == "tuple" else ListOf(tuple(heads))
 
     # --- compile --------------------------------------------------------------------------
@@ -390,44 +427,71 @@ class Maker:
         """Draw how a model is compiled."""
         structure = self.models[model].outputs
         kinds = self.kinds[model]
-        count = len(kinds)
-        names = self.output_names(model)
-        losses = [self.loss(kind) for kind in kinds]
-        loss: Structure = losses[0]
-        if count > 1:
-            form = self.one(("list", "dict", "one")) if self.uses("loss forms") else "list"
-            if isinstance(structure, DictOf):
-                form = "dict"
-            if form == "one" and len(set(kinds)) > 1:
-                form = "list"
-            loss = self.by_output(form, names, losses)
-        args: dict[str, Any] = {"loss": loss}
-        if count > 1 and self.maybe("loss weights"):
-            weights: list[Structure] = [self.one((0.5, 2.0, 0.25)) for _ in losses]
-            form = "dict" if isinstance(loss, DictOf) else self.one(("list", "dict"))
-            args["loss_weights"] = self.by_output(form, names, weights)
-        elif count == 1 and self.maybe("loss weights"):
-            args["loss"] = ListOf((loss,))
-            args["loss_weights"] = ListOf((self.one((0.5, 2.0)),))
+        args: dict[str, Any] = {"loss": self.losses(model)}
+        if self.maybe("loss weights"):
+            args |= self.loss_weights(model, args["loss"])
         for word in ("metrics", "weighted_metrics"):
-            if self.maybe(word.replace("_", " ")):
-                args[word] = self.metrics(structure, kinds, names)
+            # How metrics are given for outputs in each other is written nowhere.
+            if not is_nested(structure) and self.maybe(word.replace("_", " ")):
+                args[word] = self.metrics(structure, kinds, self.output_names(model))
         if self.uses("eagerness"):
             args["run_eagerly"] = self.one((False, True))
+        if self.uses("compilation") and not args.get("run_eagerly"):
+            # That of torch takes half a minute: it is not drawn.
+            args["jit_compile"] = self.one((None, False))
         if self.maybe("steps per execution"):
             args["steps_per_execution"] = self.one((1, 2))
         return Compile(model, self.optimizer(), **args)
+
+    def losses(self, model: int) -> Structure:
+        """Draw the losses of a model."""
+        structure, kinds = self.models[model].outputs, self.kinds[model]
+        losses: list[Named | None] = [self.loss(kind) for kind in kinds]
+        if len(kinds) == 1:
+            return losses[0]
+        by_key = isinstance(structure, DictOf)
+        if self.seldom("missing losses"):
+            losses[self.number(0, len(kinds) - 1)] = None
+        if self.seldom("loss forms"):
+            if None not in losses and len(set(kinds)) == 1:
+                return losses[0]
+        elif self.sometimes("loss forms"):
+            by_key = True
+        form = "dict" if by_key else "list"
+        return self.by_output(form, structure, self.output_names(model), losses)
+
+    def loss_weights(self, model: int, loss: Structure) -> dict[str, Structure]:
+        """Draw loss weights; return them, with the loss where that must be a list for them."""
+        structure, count = self.models[model].outputs, len(self.kinds[model])
+        if count == 1:
+            weights = ListOf((self.one((0.5, 2.0)),))
+            return {"loss": ListOf((loss,)), "loss_weights": weights}
+        by_key = isinstance(loss, DictOf) or isinstance(structure, DictOf)
+        form = "dict" if by_key else self.one(("list", "dict"))
+        drawn = [self.one((0.5, 2.0, 0.25)) for _ in range(count)]
+        names = self.output_names(model)
+        return {"loss_weights": self.by_output(form, structure, names, drawn)}
 
     def output_names(self, model: int) -> list[str]:
         """Return the names by which the outputs of a model are known."""
         return output_layers(self.models[model])
 
     def by_output(
-        self, form: str, names: Sequence[str], values: Sequence[Structure]
+        self,
+        form: str,
+        structure: Structure,
+        names: Sequence[str],
+        values: Sequence[Structure],
     ) -> Structure:
-        """Return values by output: as a list, or as a dictionary in any order."""
+        """Return values by output: as a list, or as a dictionary in any order.
+
+        A dictionary lacks what is None. For outputs in each other it is their structure.
+        """
+        if form != "one" and is_nested(structure):
+            return shaped(structure, values)
         if form == "dict" and len(set(names)) == len(names):
             order = self.draw(st.permutations(range(len(names))))
+            order = [each for each in order if values[each] is not None]
             return DictOf(
                 tuple(names[each] for each in order), tuple(values[each] for each in order)
             )
@@ -516,19 +580,7 @@ class Maker:
         """Draw what a step is given."""
         kinds = self.kinds[model]
         structure = self.models[model].outputs
-        names = self.output_names(model)
-        positions: list[Structure] = list(range(len(kinds)))
-        y: Structure = 0
-        if len(kinds) > 1:
-            by_name = self.uses("loss forms") and len(set(names)) == len(names)
-            if isinstance(structure, DictOf) or (by_name and self.one((False, True))):
-                y = self.by_output("dict", names, positions)
-            else:
-                y = (
-                    type(structure)(tuple(positions))
-                    if not isinstance(structure, int | float | Named | None)
-                    else 0
-                )
+        y = self.targets(model, list(range(len(kinds))))
         inputs = self.models[model].inputs
         x = "array"
         if isinstance(inputs, DictOf):
@@ -546,7 +598,7 @@ class Maker:
         ):
             args["class_weight"] = ((0, 0.5), (1, 2.0))
         chosen = "arrays"
-        if feed and self.uses("feeds"):
+        if feed and self.uses("feeds") and not is_nested(structure):
             chosen = self.one(("arrays", "sequence", "generator", "dataset"))
         if chosen != "arrays":
             args.pop("class_weight", None)
@@ -564,6 +616,26 @@ class Maker:
             feed=chosen,
             **args,
         )
+
+    def targets(self, model: int, positions: list[Structure]) -> Structure:
+        """Draw the structure of what is given for each output."""
+        structure = self.models[model].outputs
+        if len(positions) == 1:
+            return 0
+        names = self.output_names(model)
+        by_name = self.uses("loss forms") and len(set(names)) == len(names)
+        if is_nested(structure):
+            return shaped(structure, positions)
+        if isinstance(structure, DictOf) or (by_name and self.one((False, True))):
+            loss = self.compiled[model].loss
+            if isinstance(loss, DictOf) and self.one((False, True)):
+                # An output without a loss needs no targets.
+                positions = [
+                    position if name in loss.keys else None
+                    for name, position in zip(names, positions, strict=True)
+                ]
+            return self.by_output("dict", structure, names, positions)
+        return shaped(structure, positions)
 
     # --- steps ----------------------------------------------------------------------------
 

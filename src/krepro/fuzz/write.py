@@ -10,7 +10,7 @@ from typing import Any
 from packaging.version import Version
 
 from krepro.fuzz import source
-from krepro.fuzz.compare import Divergence, plain
+from krepro.fuzz.compare import Divergence
 from krepro.fuzz.hunt import Finding
 from krepro.fuzz.program import Fit, Program
 from krepro.fuzz.reference import RULES
@@ -34,7 +34,7 @@ def title_of(divergence: Divergence) -> str:
     """Return one line that says what goes wrong."""
     where = f"{divergence.call}: {divergence.subject}"
     if divergence.kind is Kind.RAISES:
-        what = f"raises {plain(divergence.seen)}" if divergence.site else divergence.seen
+        what = f"raises {symptom_of(divergence)}" if divergence.site else divergence.seen
         return f"{divergence.call} {what}"
     if divergence.invariant:
         return f"{where} is {divergence.seen}, {divergence.expected} in a program like it"

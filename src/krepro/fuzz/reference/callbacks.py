@@ -9,7 +9,14 @@ from typing import Any
 from krepro.fuzz.program import Callback
 from krepro.fuzz.reference import training_rules
 from krepro.fuzz.reference.layers import Layer, Network
-from krepro.fuzz.reference.words import SILENT, Array, Computation, Silent, Undefined
+from krepro.fuzz.reference.words import (
+    SILENT,
+    Array,
+    ByRounding,
+    Computation,
+    Silent,
+    Undefined,
+)
 
 # Two numbers that are no further apart may be in the other order in float32.
 CLOSE = 1e-5
@@ -76,7 +83,7 @@ class Watcher:
             gain = (number - self.best) * self.direction - margin
             near = CLOSE * max(1.0, abs(self.best))
             if abs(gain) < near and (margin or number != self.best):
-                raise Undefined("an improvement that rounding may make or not")
+                raise ByRounding("an improvement that rounding may make or not")
             if gain <= 0:
                 self.waited += 1
                 return False

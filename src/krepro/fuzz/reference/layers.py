@@ -140,7 +140,7 @@ class Pass:
 
     ``weights`` replaces weights of layers, for gradients; ``frozen`` are the layers that are
     not to learn; ``statistics`` are the moving statistics after the pass, by layer; ``masks``
-    are those of the outputs of ``run``.
+    are those of the outputs of ``run``; ``added`` are losses that layers added.
     """
 
     computation: Computation
@@ -149,6 +149,7 @@ class Pass:
     weights: Mapping[Layer, Sequence[Array]] = field(default_factory=dict)
     statistics: dict[Layer, list[Array]] = field(default_factory=dict)
     masks: list[Array | None] = field(default_factory=list)
+    added: list[Array] = field(default_factory=list)
 
     def run(self, network: Network, given: Mapping[int, Array]) -> list[Array]:
         """Return the outputs of a model, in the order of their leaves."""
@@ -207,6 +208,10 @@ class Pass:
             return self.batch_normalization(layer, weights, x)
         if node.op == "activation":
             return self.activation(str(node.args["activation"]), x)
+        if node.op == "add_loss":
+            self.computation.use(rules.ADDED_LOSS)
+            self.added.append(self.computation.rounded(0.25 * anp.mean(x**2)))
+            return x
         if node.op not in rules.LAYERS:
             raise Undefined(f"the layer {node.op} is not covered")
         self.computation.use(rules.LAYERS[node.op])
@@ -274,6 +279,24 @@ def rearranged(node: Node, inputs: Sequence[Array]) -> Array:
     if node.op == "reshape":
         return anp.reshape(x, (x.shape[0], *node.args["target_shape"]))
     return x
+
+
+def behind_added(network: Network) -> set[Layer]:
+    """Return the layers that losses added in a model depend on."""
+    found: set[Layer] = set()
+    for number, called in network.called.items():
+        if isinstance(called, Network):
+            if adds(called):
+                found |= behind_added(called)
+                found |= behind(network, network.model.nodes[number].inputs)
+        elif called.node.op == "add_loss":
+            found |= behind(network, [number])
+    return found
+
+
+def adds(network: Network) -> bool:
+    """Whether a layer of a model adds a loss."""
+    return any(layer.node.op == "add_loss" for layer in network.layers())
 
 
 def behind(network: Network, outputs: Collection[int]) -> set[Layer]:

@@ -10,7 +10,14 @@ from autograd.tracer import getval
 
 from krepro.fuzz.program import Named
 from krepro.fuzz.reference import rules
-from krepro.fuzz.reference.words import SILENT, Array, Computation, Silent, Undefined
+from krepro.fuzz.reference.words import (
+    SILENT,
+    Array,
+    ByRounding,
+    Computation,
+    Silent,
+    Undefined,
+)
 
 # Where a probability is as good as 0 or 1, what a logarithm is kept off matters.
 MARGIN = 1e-6
@@ -63,7 +70,7 @@ def check_kink(named: Named, y: Array, p: Array) -> None:
         # A 0 that no computation came to stays one.
         near = (np.abs(y - found) < NEAR) & ((y != 0) | (found != 0))
         if np.any(near):
-            raise Undefined("the gradient of an absolute error that rounding may turn")
+            raise ByRounding("the gradient of an absolute error that rounding may turn")
 
 
 def crossentropy(name: str, y: Array, p: Array, *, logits: bool) -> Array:

@@ -207,6 +207,13 @@ PENALTY = rule(
     f"{LAYERS_API}regularizers/",
     "introduction, L2",
 )
+ADDED_LOSS = rule(
+    "added_loss",
+    "What layers add to the losses in a call is summed, and added to the loss in fit().",
+    f"{SITE}/guides/making_new_layers_and_models_via_subclassing/",
+    "the add_loss() method",
+    reading="of train_on_batch nothing is said; read as the same",
+)
 PENALTY_IN_TEST = rule(
     "penalty_in_test",
     "Whether a test's loss has the penalties in it is not said: nothing is predicted.",

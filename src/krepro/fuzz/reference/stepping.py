@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import autograd.numpy as anp
@@ -15,10 +15,17 @@ from krepro.fuzz.reference import losses as formulas
 from krepro.fuzz.reference import rules, training_rules
 from krepro.fuzz.reference.dealing import Compiled, outputs_of
 from krepro.fuzz.reference.feeding import Batch
-from krepro.fuzz.reference.layers import Network, Pass, behind
+from krepro.fuzz.reference.layers import Network, Pass, behind, behind_added
 from krepro.fuzz.reference.losses import Mean
 from krepro.fuzz.reference.optimizers import Variable
-from krepro.fuzz.reference.words import SILENT, Array, Computation, Silent, Undefined
+from krepro.fuzz.reference.words import (
+    SILENT,
+    Array,
+    ByRounding,
+    Computation,
+    Silent,
+    Undefined,
+)
 
 # Squares and gradients of such losses overflow in float32.
 BEYOND = 1e18
@@ -35,16 +42,20 @@ class Entry:
 
 @dataclass(frozen=True)
 class Report:
-    """What a step, or steps together, report; ``more`` says that there may be more."""
+    """What a step, or steps together, report; ``more`` says that there may be more.
+
+    ``several`` says that the model has several outputs, ``one_loss`` that it has one loss at most.
+    """
 
     entries: tuple[Entry, ...]
     more: bool
     several: bool
+    one_loss: bool = False
 
     def __add__(self, other: Report) -> Report:
         pairs = zip(self.entries, other.entries, strict=True)
         merged = (Entry(a.key, a.mean + b.mean, a.metric) for a, b in pairs)
-        return Report(tuple(merged), self.more, self.several)
+        return replace(self, entries=tuple(merged))
 
     def numbers(self) -> tuple[dict[str, float | Silent], bool]:
         """Return the numbers by key, and whether there may be others."""
@@ -64,14 +75,15 @@ class Report:
     def as_list(self, made: Computation, *, single: bool) -> object:
         """Return the numbers as ``return_dict=False`` has them, encoded.
 
-        ``single`` says that the loss alone is one number also with several outputs.
+        ``single`` says that the loss alone is one number also with several outputs; whether it is
+        where one of several outputs has a loss is not said.
         """
         made.use(rules.LIST_OF_RESULTS)
         loss = self.entries[0].mean.value
         metrics = [entry.mean.value for entry in self.entries if entry.metric]
         if not self.several:
             return {"list": [loss, *metrics]} if metrics else loss
-        if single and not metrics:
+        if (single or self.one_loss) and not metrics:
             return SILENT
         return partial({"list": [loss]}, True)
 
@@ -131,6 +143,7 @@ def without_gradient(
     """Return the variables that the loss does not depend on."""
     nodes = list(leaves(network.model.outputs))
     learning = behind(network, {nodes[number] for number in compiled.has_loss})
+    learning |= behind_added(network)
     return [
         (layer, i)
         for layer, i in variables
@@ -171,11 +184,11 @@ class Step:
             value * self.compiled.loss_weights[number]
             for number, value in by_output.items()
         )
-        penalties = list(self.penalties(weights))
+        penalties = [*self.penalties(weights), *going.added]
         total = self.made.rounded(sum(penalties, total))
         size = float(getval(total))
         if not abs(size) < BEYOND:
-            raise Undefined("a loss that is no number, or hardly one in float32")
+            raise ByRounding("a loss that is no number, or hardly one in float32")
         reported: float | Silent = size
         if penalties and not self.training:
             self.made.use(rules.PENALTY_IN_TEST)
@@ -241,7 +254,7 @@ class Step:
                     key = "" if several and not prefix else prefix + key
                     found = self.metric(metric, number, outputs[number], weighted=weighted)
                     entries.append(Entry(key, found, metric=True))
-        return Report(tuple(entries), more, several)
+        return Report(tuple(entries), more, several, len(by_output) < 2)
 
     def metric(self, metric: Named, number: int, output: Array, *, weighted: bool) -> Mean:
         """Return a metric of an output."""

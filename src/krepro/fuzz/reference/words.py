@@ -34,6 +34,10 @@ class Undefined(Exception):
         return str(self)
 
 
+class ByRounding(Undefined):
+    """What happens depends on how float32 rounds: no two backends need agree."""
+
+
 class Raised(Exception):
     """The step is documented to raise."""
 
