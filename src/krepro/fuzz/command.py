@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from krepro import published
 from krepro.engine import Engine, Options, default_isolation
 from krepro.fuzz.hunt import Budget, Finding, Hunt, Tally
 from krepro.fuzz.known import Catalogue
@@ -126,8 +125,7 @@ def fuzz(asked: Asked) -> Exit:
     cells = project.cells(versions, stacks)
     if not cells:
         raise SelectionError("no cell is meant: 'krepro releases' lists the releases")
-    repros = project.repros()
-    catalogue = Catalogue(repros, published.for_people(project, repros))
+    catalogue = Catalogue.of(project)
     home = Home.find()
     engine = Engine(
         home,

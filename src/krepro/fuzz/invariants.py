@@ -47,9 +47,11 @@ from krepro.fuzz.program import (
     Step,
     Structure,
     TupleOf,
+    data_of,
     inner_models,
     leaves,
     output_layers,
+    with_data,
 )
 from krepro.fuzz.reference.losses import long
 from krepro.fuzz.reference.rule import METHODS, SAVING, TRAINING_GUIDE
@@ -442,14 +444,11 @@ def fed_one_by_one(step: Fit | OnBatch | Evaluate | Predict, names: Sequence[str
     """Whether a step is given targets, and weights if any, for each output."""
     if isinstance(step, Predict):
         return True
-    fed = [step.data]
-    if isinstance(step, Fit) and step.validation is not None:
-        fed.append(step.validation)
     return all(
         not data.class_weight
         and belongs(data.y, names)
         and (data.sample_weight is None or belongs(data.sample_weight, names))
-        for data in fed
+        for data in data_of(step)
     )
 
 
@@ -513,14 +512,7 @@ def with_swapped(step: Step, places: tuple[int, int]) -> Step:
             metrics=swapped(step.metrics, places),
             weighted_metrics=swapped(step.weighted_metrics, places),
         )
-    if isinstance(step, Fit):
-        held = step.validation
-        return replace(
-            step, data=data(step.data), validation=None if held is None else data(held)
-        )
-    if isinstance(step, OnBatch | Evaluate):
-        return replace(step, data=data(step.data))
-    return step
+    return with_data(step, data)
 
 
 def swapping(step: OnBatch | Evaluate | Predict, places: tuple[int, int]) -> Turn:

@@ -9,22 +9,22 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from krepro import published
 from krepro.cell.judge import matches
 from krepro.fuzz import source
 from krepro.fuzz.compare import Divergence
 from krepro.fuzz.program import (
     Clone,
     Compile,
-    Evaluate,
-    Fit,
-    Predict,
     Program,
     SaveLoad,
     Step,
     mapped,
+    with_data,
 )
 from krepro.fuzz.reduce import plain_name
 from krepro.matrix import Cell
+from krepro.project import Project
 from krepro.recorded.difference import Kind
 from krepro.report import Report
 from krepro.repro import Repro
@@ -50,8 +50,8 @@ def plain_twin(program: Program) -> Program:
                 for word in ("metrics", "weighted_metrics")
             }
             found = replace(step, **named)
-        elif isinstance(step, Fit | Evaluate | Predict):
-            found = replace(step, data=replace(step.data, feed="arrays"))
+        else:
+            found = with_data(step, lambda data: replace(data, feed="arrays"))
         steps.append(found)
     return replace(program, steps=tuple(steps))
 
@@ -63,6 +63,12 @@ class Catalogue:
     repros: list[Repro]
     report: Report
     _scans: dict[str, Scan] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, project: Project) -> Catalogue:
+        """Return what a project knows, with what was measured of it."""
+        repros = project.repros()
+        return cls(repros, published.for_people(project, repros))
 
     def __post_init__(self) -> None:
         """Read the triggers once."""

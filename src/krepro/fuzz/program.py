@@ -292,6 +292,25 @@ def is_nested(structure: Structure) -> bool:
     )
 
 
+def data_of(step: Step) -> tuple[Data, ...]:
+    """Return what a step is given, with what a training is validated on."""
+    if not isinstance(step, Fit | OnBatch | Evaluate | Predict):
+        return ()
+    if isinstance(step, Fit) and step.validation is not None:
+        return step.data, step.validation
+    return (step.data,)
+
+
+def with_data(step: Step, function: Callable[[Data], Data]) -> Step:
+    """Return a step with a function applied to all that it is given."""
+    if not isinstance(step, Fit | OnBatch | Evaluate | Predict):
+        return step
+    step = msgspec.structs.replace(step, data=function(step.data))
+    if isinstance(step, Fit) and step.validation is not None:
+        step = msgspec.structs.replace(step, validation=function(step.validation))
+    return step
+
+
 def layer_nodes(model: Model) -> Iterator[tuple[int, Node]]:
     """Yield the nodes that bring a layer of their own, with weights or not, with their numbers."""
     for number, node in enumerate(model.nodes):

@@ -31,6 +31,7 @@ from krepro.fuzz.program import (
     leaves,
     mapped,
     to_json,
+    with_data,
 )
 
 BY_OUTPUT = ("loss", "loss_weights", "metrics", "weighted_metrics")
@@ -154,11 +155,8 @@ def without_output(program: Program, number: int, position: int) -> Program:
             if count == 2:
                 parts["loss_weights"] = None
             found = replace(step, **parts)
-        elif step.model == number and isinstance(step, Fit | Evaluate | OnBatch | Predict):
-            found = replace(step, data=data_without(step.data, position, key))
-            if isinstance(found, Fit) and found.validation is not None:
-                held = data_without(found.validation, position, key)
-                found = replace(found, validation=held)
+        elif step.model == number:
+            found = with_data(step, lambda data: data_without(data, position, key))
         steps.append(found)
     changed = with_model(program, number, replace(model, outputs=outputs))
     return replace(changed, steps=tuple(steps))
@@ -327,10 +325,8 @@ def with_numbers(program: Program, number: int) -> Iterator[Program]:
         if step.model == number and isinstance(step, Compile):
             plain = mapped(lambda leaf: leaf and Named("mse"), step.loss)
             found = replace(step, loss=plain)
-        elif step.model == number and isinstance(step, Fit | Evaluate | OnBatch | Predict):
-            found = replace(step, data=replace(step.data, targets=()))
-            if isinstance(found, Fit) and found.validation is not None:
-                found = replace(found, validation=replace(found.validation, targets=()))
+        elif step.model == number:
+            found = with_data(step, lambda data: replace(data, targets=()))
         steps.append(found)
     smaller = replace(changed, steps=tuple(steps))
     if smaller != program:

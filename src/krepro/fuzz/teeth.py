@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from krepro import overlay, published
+from krepro import overlay
 from krepro.engine import Engine, Options, default_isolation, default_jobs
 from krepro.fuzz import mutants, source
 from krepro.fuzz.compare import Divergence
@@ -130,8 +130,7 @@ def main() -> int:
     cell = Cell(
         project.matrix.primary(asked.backend).name, mutants.release_of(asked.folder)
     )
-    repros = project.repros()
-    catalogue = Catalogue(repros, published.for_people(project, repros))
+    catalogue = Catalogue.of(project)
     engine = Engine(
         Home.find(),
         project.folder,
