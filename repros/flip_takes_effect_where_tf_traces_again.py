@@ -21,6 +21,16 @@
 # ]
 # where = ["layer in model or layer is model or model in layer"]
 # shows = ["trains", "weights", "loss"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.fit(class_weight=absent, sample_weight=absent)",
+#   "layer.trainable = False",
+#   "not model.compile()",
+#   "model.fit(class_weight=_) | model.fit(sample_weight=_)",
+# ]
+# where = ["layer in model or layer is model or model in layer"]
+# shows = ["trains", "weights", "loss"]
 # ///
 """On TensorFlow, a layer frozen between `train_on_batch` and `fit` stops learning.
 

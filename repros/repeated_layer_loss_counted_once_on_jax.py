@@ -23,12 +23,12 @@
 #
 # [[tool.krepro.trigger]]
 # code = [
-#   "layer(inputs=tensor)",
-#   "layer(inputs=tensor_again)",
+#   "layer_shared(inputs=tensor)",
+#   "layer_shared(inputs=tensor_again)",
 #   "runs(model)",
 #   "layer.add_loss()",
 # ]
-# where = ["layer in model"]
+# where = ["layer is layer_shared or layer in layer_shared", "layer in model"]
 # shows = ["loss", "weights"]
 # ///
 """A shared layer that calls `add_loss` counts only once on JAX, and twice elsewhere.

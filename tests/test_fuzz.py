@@ -51,14 +51,14 @@ from krepro.fuzz.reduce import reduced, smaller_than
 from krepro.fuzz.reference import predict
 from krepro.fuzz.store import Store, tally_data, tally_from
 from krepro.fuzz.strategy import programs
-from krepro.fuzz.write import condition_of, repro_text
+from krepro.fuzz.write import condition_of, repro_text, split
 from krepro.home import Home
 from krepro.matrix import Cell
 from krepro.project import Project
 from krepro.recorded.difference import Kind
 from krepro.repro import read_repro
 from tests.conftest import ROOT
-from tests.fuzz_programs import keyed
+from tests.fuzz_programs import PROGRAMS, keyed
 
 TORCH = Cell("torch-2.13", "3.15.1")
 INPUT = Node("input", "east", (), {"shape": [1], "dtype": "float32"})
@@ -668,6 +668,19 @@ def test_a_finding_is_written_as_a_repro(tmp_path: Path) -> None:
     assert repro.kind == "silent"
     assert "keras.io" in repro.docs[0]
     assert 'result["loss"]' in path.read_text()
+
+
+def test_functions_and_classes_are_written_before_the_test() -> None:
+    functions, building = split(source.chunks(PROGRAMS["added_loss"])[0])
+    assert [type(each).__name__ for each in ast.parse(functions).body] == [
+        "Import",
+        "Import",
+        "FunctionDef",
+        "FunctionDef",
+        "ClassDef",
+    ]
+    assert functions.index("@keras.saving") < functions.index("class AddLoss")
+    assert not any(isinstance(each, ast.ClassDef) for each in ast.parse(building).body)
 
 
 def test_what_comes_after_the_divergence_is_not_written() -> None:

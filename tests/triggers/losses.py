@@ -219,6 +219,24 @@ CASES: Cases = {
             ),
             "certain",
         ),
+        (
+            SIAMESE.format(
+                shared=ADDS.format(adds="self.add_loss(1.0)")
+                + "\ntower = keras.Sequential([keras.Input((8,)), tower])",
+                first="tower",
+                second="tower",
+            ),
+            "certain",
+        ),
+        (
+            SIAMESE.format(
+                shared=ADDS.format(adds="self.add_loss(1.0)")
+                + "\ninner = keras.Sequential([keras.Input((8,)), tower])",
+                first="inner",
+                second="layers.Dense(4)",
+            ),
+            None,
+        ),
         (SIAMESE.format(shared=PENALIZED, first="tower", second="other"), None),
         (SIAMESE.format(shared=PENALIZED, first="other", second="other"), None),
         (

@@ -15,6 +15,7 @@ model = keras.Model(inputs, layers.Dense(2, "softmax")(hidden))
 )
 COMPILE = '\nmodel.compile(optimizer="adam", loss="sparse_categorical_crossentropy")\n'
 FIT = "\nmodel.fit(x, y, epochs=2)\n"
+WEIGHED = "model.fit(x, y, class_weight={0: 1.0, 1: 2.0})\n"
 ON_BATCH = "\nmodel.train_on_batch(x[:32], y[:32])\n"
 EVALUATE = "\nmodel.evaluate(x, y)\n"
 FREEZE, THAW = "\nbase.trainable = False\n", "\nbase.trainable = True\n"
@@ -64,6 +65,9 @@ CASES: Cases = {
         (BASE + COMPILE + ON_BATCH + FREEZE + FIT, "certain"),
         (BASE + COMPILE + ON_BATCH + FREEZE + COMPILE + FIT, None),
         (BASE + COMPILE + FIT + FREEZE + FIT, None),
+        (BASE + COMPILE + FIT + FREEZE + WEIGHED, "certain"),
+        (BASE + COMPILE + FIT + FREEZE + COMPILE + WEIGHED, None),
+        (BASE + COMPILE + WEIGHED + FREEZE + WEIGHED, None),
     ],
     "freeze_after_step_is_obeyed_on_torch": AFTER_STEP,
     "failed_fit_loses_weights_on_jax": AFTER_STEP,

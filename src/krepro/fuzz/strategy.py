@@ -468,8 +468,13 @@ class Maker:
             return {"loss": ListOf((loss,)), "loss_weights": weights}
         by_key = isinstance(loss, DictOf) or isinstance(structure, DictOf)
         form = "dict" if by_key else self.one(("list", "dict"))
-        drawn = [self.one((0.5, 2.0, 0.25)) for _ in range(count)]
+        drawn: list[Structure] = [self.one((0.5, 2.0, 0.25)) for _ in range(count)]
         names = self.output_names(model)
+        if isinstance(loss, DictOf) and not is_nested(structure):
+            drawn = [
+                weight if name in loss.keys else None
+                for name, weight in zip(names, drawn, strict=True)
+            ]
         return {"loss_weights": self.by_output(form, structure, names, drawn)}
 
     def output_names(self, model: int) -> list[str]:

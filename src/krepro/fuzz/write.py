@@ -174,11 +174,11 @@ def split(building: str) -> tuple[str, str]:
     lines = building.splitlines()
     blocks: list[list[str]] = [[]]
     for line in lines:
-        starts = line and not line[0].isspace()
-        if starts:
+        decorated = blocks[-1] and blocks[-1][-1].startswith("@")
+        if line and not line[0].isspace() and not decorated:
             blocks.append([])
         blocks[-1].append(line)
-    top = [b for b in blocks if b and re.match(r"import |def |class Batches", b[0])]
+    top = [b for b in blocks if b and re.match(r"import |def |@|class Batches", b[0])]
     rest = [b for b in blocks if b and b not in top]
     imports = [line for b in top if b[0].startswith("import ") for line in b]
     others = ["\n".join(b).rstrip() for b in top if not b[0].startswith("import ")]

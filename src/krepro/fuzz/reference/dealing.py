@@ -207,6 +207,8 @@ def loss_weights_of(
     for item, loss in zip(dealt(given, outputs, made, "loss weights"), losses, strict=True):
         if loss is not None and not isinstance(item, int | float):
             raise Undefined("a loss without a loss weight, where others have one")
+        if loss is None and item is not None and isinstance(given, DictOf):
+            raise Undefined("a loss weight by the name of an output without a loss")
         found.append(float(item) if isinstance(item, int | float) else 1.0)
     return found
 
