@@ -31,6 +31,16 @@
 # ]
 # where = ["layer in model or layer is model or model in layer"]
 # shows = ["trains", "weights", "loss"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.fit(batch_size=value)",
+#   "layer.trainable = False",
+#   "not model.compile()",
+#   "model.fit(batch_size=value_again)",
+# ]
+# where = ["layer in model or layer is model or model in layer", "value != value_again"]
+# shows = ["trains", "weights", "loss"]
 # ///
 """On TensorFlow, a layer frozen between `train_on_batch` and `fit` stops learning.
 

@@ -15,6 +15,7 @@ model = keras.Model(inputs, layers.Dense(2, "softmax")(hidden))
 )
 COMPILE = '\nmodel.compile(optimizer="adam", loss="sparse_categorical_crossentropy")\n'
 FIT = "\nmodel.fit(x, y, epochs=2)\n"
+SIZED = "\nmodel.fit(x, y, batch_size=64)\n"
 WEIGHED = "model.fit(x, y, class_weight={0: 1.0, 1: 2.0})\n"
 ON_BATCH = "\nmodel.train_on_batch(x[:32], y[:32])\n"
 EVALUATE = "\nmodel.evaluate(x, y)\n"
@@ -68,6 +69,12 @@ CASES: Cases = {
         (BASE + COMPILE + FIT + FREEZE + WEIGHED, "certain"),
         (BASE + COMPILE + FIT + FREEZE + COMPILE + WEIGHED, None),
         (BASE + COMPILE + WEIGHED + FREEZE + WEIGHED, None),
+        (BASE + COMPILE + SIZED + FREEZE + SIZED.replace("64", "32"), "certain"),
+        (BASE + COMPILE + SIZED + FREEZE + SIZED, None),
+        (
+            BASE + COMPILE + SIZED + SIZED.replace("64", "32") + FREEZE + COMPILE + SIZED,
+            None,
+        ),
     ],
     "freeze_after_step_is_obeyed_on_torch": AFTER_STEP,
     "failed_fit_loses_weights_on_jax": AFTER_STEP,
