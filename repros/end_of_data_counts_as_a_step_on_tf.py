@@ -22,6 +22,23 @@
 # ]
 # where = ['perhaps("how many batches the data have is not known before")']
 # shows = ["trains", "weights", "loss", "optimizer"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(optimizer=keras.Optimizer(gradient_accumulation_steps=not (None | 1)) | keras.Optimizer(learning_rate=keras.optimizers.schedules.LearningRateSchedule), run_eagerly=absent | False)",
+#   "model.fit()",
+#   "model.fit()",
+# ]
+# where = ['perhaps("how many batches the data have is not known before")']
+# shows = ["trains", "weights", "loss", "optimizer"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(optimizer=keras.Optimizer(gradient_accumulation_steps=not (None | 1)) | keras.Optimizer(learning_rate=keras.optimizers.schedules.LearningRateSchedule), run_eagerly=absent | False)",
+#   "model.fit(epochs=not 1)",
+# ]
+# where = ['perhaps("how many batches the data have is not known before")']
+# shows = ["trains", "weights", "loss", "optimizer"]
 # ///
 """Each epoch from a generator decays the weights once more than it has batches.
 

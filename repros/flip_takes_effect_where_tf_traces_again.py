@@ -24,6 +24,17 @@
 #
 # [[tool.krepro.trigger]]
 # code = [
+#   "model.fit()",
+#   "not model.train_on_batch()",
+#   "layer.trainable = False",
+#   "not model.compile()",
+#   "model.train_on_batch()",
+# ]
+# where = ["layer in model or layer is model or model in layer"]
+# shows = ["trains", "weights", "loss"]
+#
+# [[tool.krepro.trigger]]
+# code = [
 #   "model.fit(class_weight=absent, sample_weight=absent)",
 #   "layer.trainable = False",
 #   "not model.compile()",

@@ -71,6 +71,30 @@ CASES: Cases = {
             "\nmodel.fit(batches())",
             "possible",
         ),
+        (
+            ONE
+            + 'model.compile(keras.optimizers.SGD(gradient_accumulation_steps=4), "mse")'
+            "\nmodel.fit(data)\nmodel.fit(data)",
+            "possible",
+        ),
+        (
+            ONE
+            + 'rate = keras.optimizers.schedules.CosineDecay(1e-3, 100)\nmodel.compile(keras.optimizers.Adam(rate), "mse")'
+            "\nfor _ in range(3):\n    model.fit(data)",
+            "possible",
+        ),
+        (
+            ONE
+            + 'model.compile(keras.optimizers.SGD(gradient_accumulation_steps=4), "mse")'
+            "\nmodel.fit(data, epochs=10)",
+            "possible",
+        ),
+        (
+            ONE
+            + 'model.compile(keras.optimizers.SGD(gradient_accumulation_steps=4), "mse")'
+            "\nmodel.fit(data)",
+            None,
+        ),
         (ONE + 'model.compile(keras.optimizers.Adam(1e-3), "mse")\nmodel.fit(data)', None),
         (
             ONE + 'model.compile(keras.optimizers.AdamW(1e-3), "mse")\nmodel.predict(x)',
