@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from krepro import audit
-from krepro.cli import build_report
+from krepro.cli.common import build_report
 from krepro.matrix import Cell
 from krepro.report import Report
 from krepro.repro import Repro

@@ -1,0 +1,277 @@
+"""What several commands share: options, what they select, reports, errors and exit codes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import click
+from rich.console import Console
+
+from krepro import engine
+from krepro.board import watcher_for
+from krepro.engine import Engine, NotKept, Options, Plan
+from krepro.home import Home, InUse
+from krepro.hunt.symptom import SymptomError
+from krepro.installer import InstallError
+from krepro.matrix import Cell, MatrixError
+from krepro.project import Project, SelectionError
+from krepro.release import UnknownRelease
+from krepro.render import data, github, junit, markdown, text
+from krepro.report import Exit, Report
+from krepro.repro import BACKENDS, Repro, ReproError
+
+BAD_INPUT = (MatrixError, ReproError, SelectionError, SymptomError, UnknownRelease)
+FORMATS = ("text", "json", "markdown", "junit", "github")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def errors() -> Console:
+    """Return the console for progress and errors."""
+    return Console(stderr=True)
+
+
+def fail(message: object, code: int) -> None:
+    """Say one clear line and end."""
+    click.echo(f"krepro: {' '.join(str(message).split())}", err=True)
+    sys.exit(code)
+
+
+def reporting(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn the errors that users meet into one line and the documented exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except BAD_INPUT as error:
+            fail(error, Exit.BAD_INPUT)
+        except (InstallError, InUse, NotKept) as error:
+            fail(error, Exit.INCOMPLETE)
+        except BrokenPipeError:
+            # Whoever read the output has seen enough.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(Exit.AS_EXPECTED)
+        except OSError as error:
+            fail(error, Exit.INCOMPLETE)
+        raise AssertionError
+
+    # In a raw docstring, what keeps click from filling a paragraph is written out.
+    wrapped.__doc__ = (command.__doc__ or "").replace("\\b\n", "\b\n")
+    return wrapped
+
+
+def selecting(command: Callable[P, R]) -> Callable[P, R]:
+    """Add the options that say which repros and cells are meant."""
+    options: list[Callable[[Callable[P, R]], Callable[P, R]]] = [
+        click.argument("repros", nargs=-1, metavar="[REPRO]..."),
+        click.option(
+            "-t", "--tier", default="quick", help="Tier of releases: quick, minor, all."
+        ),
+        click.option(
+            "-r",
+            "--releases",
+            multiple=True,
+            metavar="SELECTOR",
+            help="A version, a specifier ('>=3.5,<3.7'), A..B or newest, instead of a tier.",
+        ),
+        click.option(
+            "-b", "--backend", "backends", multiple=True, type=click.Choice(BACKENDS)
+        ),
+        click.option(
+            "-s",
+            "--stack",
+            "stack_names",
+            multiple=True,
+            help="Stacks instead of backends.",
+        ),
+        click.option("-k", "keyword", default="", help="Ids that match, as in pytest."),
+        click.option("-m", "mark", default="", help="Kinds and areas, as in pytest."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def searching(command: Callable[P, R]) -> Callable[P, R]:
+    """Add the options that say what a search runs, where, and what counts as the bug."""
+    options: list[Callable[[Callable[P, R]], Callable[P, R]]] = [
+        click.option(
+            "-e",
+            "--expect",
+            metavar="SYMPTOM",
+            help="exception[:REGEX], assertion, output:REGEX, exit:N, hang, crash or "
+            "differs[:KIND[:SUBJECT]] (from what the script trains on --good).",
+        ),
+        click.option(
+            "-b",
+            "--backend",
+            "backends",
+            multiple=True,
+            type=click.Choice(BACKENDS),
+            help="Several may be given; all by default.",
+        ),
+        click.option(
+            "-s",
+            "--stack",
+            "stack_names",
+            multiple=True,
+            help="Stacks instead of backends.",
+        ),
+        click.option(
+            "--with",
+            "requirements",
+            multiple=True,
+            metavar="PACKAGE",
+            help="A package that the script imports and the stacks lack.",
+        ),
+        click.option(
+            "--data",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            help="A file or folder that the script reads.",
+        ),
+        click.option(
+            "--timeout", type=click.FloatRange(min=1), help="Seconds for one run."
+        ),
+        click.option("-j", "--jobs", type=click.IntRange(1), default=engine.default_jobs),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def showing(command: Callable[P, R]) -> Callable[P, R]:
+    """Add the options that say how a report is shown."""
+    command = click.option(
+        "-o",
+        "--output",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write the report to this file.",
+    )(command)
+    return click.option(
+        "-f",
+        "--format",
+        "form",
+        type=click.Choice(FORMATS),
+        default="text",
+        show_default=True,
+    )(command)
+
+
+class Selection:
+    """What the options mean in the project at hand."""
+
+    def __init__(
+        self,
+        *,
+        repros: Sequence[str],
+        tier: str,
+        releases: Sequence[str],
+        backends: Sequence[str],
+        stack_names: Sequence[str],
+        keyword: str,
+        mark: str,
+    ) -> None:
+        """Look everything up.
+
+        Raises:
+            MatrixError, ReproError, SelectionError, UnknownRelease: something is not there.
+        """
+        self.project = Project.find(Path.cwd())
+        self.matrix = self.project.matrix
+        self.repros = self.project.repros(repros, keyword, mark)
+        self.stacks = self.project.stacks(backends, stack_names)
+        self.versions = self.project.versions(tier, releases)
+        self.cells = self.project.cells(self.versions, self.stacks)
+
+    def engine(self, options: Options) -> Engine:
+        """Return an engine for the project."""
+        return Engine(Home.find(), self.project.folder, self.matrix, options=options)
+
+
+def build_report(engine_: Engine, cells: Sequence[Cell], repros: Sequence[Repro]) -> Report:
+    """Return the report on what is stored for cells and repros as they are now."""
+    found, identities = {}, {}
+    for cell in cells:
+        known = engine_.known(cell)
+        if known:
+            identities[cell] = known
+            found[cell] = {
+                repro.id: known.repros[repro.id]
+                for repro in repros
+                if repro.id in known.repros
+                and known.repros[repro.id].source == repro.source_hash
+            }
+    return Report(engine_.matrix, tuple(cells), tuple(repros), found, identities)
+
+
+def show_report(report: Report, form: str, output: Path | None) -> None:
+    """Print a report, or write it to a file."""
+    if form == "github" and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(markdown.render(report))
+    renderers: dict[str, Callable[[Report], str]] = {
+        "json": data.render,
+        "markdown": markdown.render,
+        "junit": junit.render,
+        "github": github.render,
+    }
+    if form in renderers:
+        rendered = renderers[form](report)
+        if output:
+            output.write_text(rendered, encoding="utf-8")
+        else:
+            click.echo(rendered, nl=False)
+    elif output:
+        with output.open("w", encoding="utf-8") as file:
+            Console(file=file, width=100).print(text.render(report, 100))
+    else:
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=100 if len(report.releases) > text.MOST_COLUMNS else 80)
+        console.print(text.render(report, console.width), highlight=False)
+
+
+def run(machine: Engine, plan: Plan) -> bool:
+    """Run a plan with progress on stderr; return whether it was stopped before its end.
+
+    Raises:
+        NotKept: a result could not be written.
+    """
+    if not plan.missing:
+        return False
+
+    def stop(*_: object) -> None:
+        machine.stop.set()
+
+    before = signal.signal(signal.SIGINT, stop), signal.signal(signal.SIGTERM, stop)
+    console = errors()
+    cached = plan.total - plan.to_measure
+    console.print(
+        f"{plan.to_measure} verdicts to measure in {len(plan.missing)} cells, "
+        f"{cached} known or not asked",
+        highlight=False,
+    )
+    watcher = watcher_for(console, plan)
+    machine.watcher = watcher
+    try:
+        with watcher:
+            machine.run(plan)
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])
+    left = plan.to_measure - watcher.measured_count
+    if left:
+        console.print(
+            f"krepro: stopped; {watcher.measured_count} new verdicts are kept, {left} are left: "
+            "run the same command to go on",
+            highlight=False,
+        )
+    return bool(left)
