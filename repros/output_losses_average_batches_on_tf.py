@@ -25,6 +25,18 @@
 #   'perhaps("the last batch is smaller")',
 # ]
 # shows = ["output_losses"]
+#
+# [[tool.krepro.trigger]]
+# code = [
+#   "model.compile(run_eagerly=absent | (not True))",
+#   "model.evaluate(batch_size=absent | (not 1), return_dict=absent | False)",
+# ]
+# where = [
+#   "len(model.outputs) > 1",
+#   "not overrides(model, 'test_step')",
+#   'perhaps("the last batch is smaller")',
+# ]
+# shows = ["output_losses", "metrics"]
 # ///
 """On TensorFlow `price_loss` depends on how the samples fall into batches.
 

@@ -93,6 +93,7 @@ CASES: Cases = {
             + 'model.compile("adam", ["mse", "mae"], run_eagerly=True)\nmodel.fit(x, [prices, areas])',
             None,
         ),
+        (TWO + IN_A_LIST + "model.evaluate(x, [prices, areas], batch_size=64)", "possible"),
         (TWO + IN_A_LIST + "model.evaluate(x, [prices, areas], batch_size=1)", None),
         (TWO + IN_A_LIST + "model.train_on_batch(x, [prices, areas])", None),
     ],
