@@ -393,7 +393,7 @@ def test_all_that_a_finding_does_not_need_is_taken_out() -> None:
 def test_a_seed_draws_the_same_programs_in_any_process() -> None:
     code = (
         "import hashlib; from krepro.fuzz.hunt import *;"
-        "drawn = Hunt(None, None, Budget(0, 150), 5)._drawn(0);"
+        "drawn = Hunt(None, None, Budget(0, 150), 5)._drawn(range(25));"
         "print(len(drawn), hashlib.sha256(b''.join(drawn)).hexdigest())"
     )
     told = {
@@ -408,6 +408,14 @@ def test_a_seed_draws_the_same_programs_in_any_process() -> None:
     }
     assert len(told) == 1
     assert told.pop().startswith("150 ")
+
+
+def test_few_programs_are_another_one_with_a_part_changed() -> None:
+    """Hypothesis would draw half of them so, given the time."""
+    drawn = Hunt(None, None, Budget(), 0)._drawn(range(25))  # type: ignore[arg-type]
+    models = {repr(program.models) for program in drawn.values()}
+    assert len(drawn) > 180
+    assert len(models) > 0.85 * len(drawn)
 
 
 def test_programs_are_played_before_they_are_asked_for(

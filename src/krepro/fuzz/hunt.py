@@ -41,8 +41,11 @@ from krepro.fuzz.strategy import programs
 from krepro.matrix import Cell
 from krepro.recorded.difference import Kind
 
-# Programs that hypothesis draws in one go; what was learned of known findings counts in the next.
-ROUND = 250
+# Programs that hypothesis draws in one go. After ten it begins to draw most of them by changing a
+# part of the one before: half of a long round had the models of another program.
+ROUND = 10
+# Rounds that are drawn before the first of them is played.
+ROUNDS_AHEAD = 25
 # A finding is shrunk for so long, at most.
 SHRINK_S = 40.0
 # What a program that makes no sense, such as a sum of other shapes, has the reference raise.
@@ -276,6 +279,7 @@ class Hunt:
     _over: bool = False
     _now: Round = field(default_factory=Round)
     _ahead: Ahead | None = None
+    _played: set[bytes] = field(default_factory=set)
 
     def run(self) -> None:
         """Hunt until the budget is spent."""
@@ -283,15 +287,19 @@ class Hunt:
         if not number:
             self._play_examples()
         while not self._over and not self.budget.spent(self.tally):
-            drawn = self._drawn(number)
-            with Ahead(self.play, drawn, self.at_once) as self._ahead:
-                new = self._round(number)
+            rounds = range(number, number + ROUNDS_AHEAD)
+            with Ahead(self.play, self._drawn(rounds), self.at_once) as self._ahead:
+                new = None
+                while number in rounds and not new and not self._over:
+                    new = self._round(number)
+                    number += 1
+                    if new is None:
+                        self.round_ended(number)
                 if new is not None:
                     new = self._smaller(new)
             if new is not None:
                 self._keep(new)
-            number += 1
-            self.round_ended(number)
+                self.round_ended(number)
 
     def _play_examples(self) -> None:
         """Play what earlier hunts found, in other cells perhaps."""
@@ -372,17 +380,20 @@ class Hunt:
         )
         return seeded
 
-    def _drawn(self, number: int) -> dict[bytes, Program]:
-        """Return the programs of a round, as they will be drawn where none diverges, by JSON."""
+    def _drawn(self, rounds: range) -> dict[bytes, Program]:
+        """Return the programs of rounds, as they will be drawn where none diverges, by JSON."""
         found: dict[bytes, Program] = {}
 
         def keep(program: Program) -> None:
-            found.setdefault(to_json(program), program)
+            key = to_json(program)
+            if key not in self._played:
+                found.setdefault(key, program)
             if len(found) >= self.budget.left(self.tally):
                 raise TimeIsUp
 
         with contextlib.suppress(TimeIsUp):
-            self._given(keep, number, Phase.generate)()
+            for number in rounds:
+                self._given(keep, number, Phase.generate)()
         return found
 
     def _round(self, number: int) -> New | None:
@@ -404,6 +415,8 @@ class Hunt:
         key, now = to_json(program), self._now
         if key in now.failed:
             raise now.failed[key]
+        if not now.target and key in self._played:
+            return
         if key in now.passed or (now.target and time.monotonic() > now.shrink_until):
             return
         if not now.target and self.budget.spent(self.tally):
@@ -416,6 +429,8 @@ class Hunt:
             now.failed[key] = New(program, new)
             raise now.failed[key]
         now.passed.add(key)
+        if not now.target:
+            self._played.add(key)
 
     def sights(self, program: Program) -> dict[Cell, Divergence]:
         """Play a program in every cell; return the divergences that nothing known explains."""
