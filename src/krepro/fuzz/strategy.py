@@ -77,6 +77,7 @@ THEMES: dict[str, tuple[str, ...]] = {
         "labels",
         "evaluation",
         "partial batches",
+        "recompiling",
     ),
     "flags": ("trainable", "recompiling", "normalization", "batch methods", "prediction"),
     "models in models": (
@@ -147,7 +148,7 @@ NESTED = ("inner", "between", "outer")
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid")
 LOSSES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
 SHORT = {"mean_squared_error": "mse", "mean_absolute_error": "mae"}
-METRICS = ("mean_absolute_error", "mean_squared_error")
+METRICS = ("mean_absolute_error", "mean_squared_error", "root_mean_squared_error")
 # What is lost on targets of a kind, and what is measured of it.
 LABEL_LOSSES = {
     "binary": "binary_crossentropy",
@@ -159,6 +160,41 @@ LABEL_METRICS = {
     "classes": "sparse_categorical_accuracy",
     "one_hot": "categorical_accuracy",
 }
+# Schedules of which each step is another one; the last is documented to raise.
+SCHEDULES = tuple(
+    Named(name, "object", args)
+    for name, args in (
+        ("PiecewiseConstantDecay", {"boundaries": [1, 2], "values": [0.5, 0.25, 0.125]}),
+        (
+            "ExponentialDecay",
+            {"initial_learning_rate": 0.5, "decay_steps": 2, "decay_rate": 0.5},
+        ),
+        (
+            "ExponentialDecay",
+            {
+                "initial_learning_rate": 0.5,
+                "decay_steps": 2,
+                "decay_rate": 0.5,
+                "staircase": True,
+            },
+        ),
+        (
+            "PolynomialDecay",
+            {
+                "initial_learning_rate": 0.5,
+                "decay_steps": 4,
+                "end_learning_rate": 0.125,
+                "power": 2.0,
+            },
+        ),
+        (
+            "InverseTimeDecay",
+            {"initial_learning_rate": 0.5, "decay_steps": 2, "decay_rate": 0.5},
+        ),
+        ("CosineDecay", {"initial_learning_rate": 0.5, "decay_steps": 4, "alpha": 0.25}),
+        ("PiecewiseConstantDecay", {"boundaries": [1, 2], "values": [0.5, 0.25]}),
+    )
+)
 LABEL_ACTIVATIONS = {"binary": "sigmoid", "classes": "softmax", "one_hot": "softmax"}
 
 Draw = Any
@@ -470,9 +506,15 @@ class Maker:
         form = "dict" if by_key else self.one(("list", "dict"))
         drawn: list[Structure] = [self.one((0.5, 2.0, 0.25)) for _ in range(count)]
         names = self.output_names(model)
-        if isinstance(loss, DictOf) and not is_nested(structure):
+        if form == "dict" and not is_nested(structure):
+            given = set(names)
+            if isinstance(loss, DictOf):
+                given = set(loss.keys)
+            elif isinstance(loss, ListOf):
+                pairs = zip(names, loss.items, strict=True)
+                given = {name for name, each in pairs if each is not None}
             drawn = [
-                weight if name in loss.keys else None
+                weight if name in given else None
                 for name, weight in zip(names, drawn, strict=True)
             ]
         return {"loss_weights": self.by_output(form, structure, names, drawn)}
@@ -519,9 +561,12 @@ class Maker:
         """Draw the metrics of a model."""
 
         def one(kind: str) -> Named:
-            options = METRICS if kind == "numbers" else (LABEL_METRICS[kind], "accuracy")
+            options: Sequence[str] = METRICS
+            if kind != "numbers":
+                options = (LABEL_METRICS[kind], "accuracy", LABEL_LOSSES[kind])
             name = self.one(options)
-            form = self.one(("string", "object")) if name != "accuracy" else "string"
+            forms = {"accuracy": ["string"], "root_mean_squared_error": ["object"]}
+            form = self.one(forms.get(name, ["string", "object", "function"]))
             return Named(SHORT.get(name, name) if form == "string" else name, form)
 
         if len(kinds) == 1:
@@ -551,20 +596,7 @@ class Maker:
             if self.one((False, True)):
                 args["nesterov"] = True
         if self.maybe("schedules"):
-            args["learning_rate"] = self.one(
-                (
-                    Named(
-                        "PiecewiseConstantDecay",
-                        "object",
-                        {"boundaries": [1, 2], "values": [0.5, 0.25, 0.125]},
-                    ),
-                    Named(
-                        "ExponentialDecay",
-                        "object",
-                        {"initial_learning_rate": 0.5, "decay_steps": 2, "decay_rate": 0.5},
-                    ),
-                )
-            )
+            args["learning_rate"] = self.one(SCHEDULES)
         if self.maybe("clipping"):
             args[self.one(("clipnorm", "clipvalue", "global_clipnorm"))] = 0.125
         if self.maybe("weight decay"):
@@ -594,7 +626,7 @@ class Maker:
             x = self.one(("list", "dict")) if self.uses("feeds") else "list"
         args: dict[str, Any] = {}
         if model not in self.masked and self.sometimes("sample weights"):
-            args["sample_weight"] = y
+            args["sample_weight"] = 0 if len(kinds) > 1 and self.one((0, 0, 1)) else y
         elif (
             len(kinds) == 1
             and kinds[0] != "numbers"
@@ -744,8 +776,8 @@ class Maker:
                 self.checkpoints[model] = callback.args["filepath"]
         self.steps.append(Fit(model, data, size, epochs, validation, callbacks, steps))
 
-    def callbacks(self, model: int, validation: Data | None) -> tuple[Callback, ...]:
-        """Draw the callbacks of a training."""
+    def monitored(self, model: int, validation: Data | None) -> str:
+        """Draw what a callback watches."""
         monitor = "val_loss" if validation is not None else "loss"
         metrics = self.compiled[model].metrics
         if isinstance(metrics, ListOf) and len(self.kinds[model]) == 1:
@@ -756,13 +788,24 @@ class Maker:
                 and metric.name != "accuracy"
                 and self.one((False, True))
             ):
-                monitor = monitor.replace("loss", metric.name)
+                return monitor.replace("loss", metric.name)
+        return monitor
+
+    def callbacks(self, model: int, validation: Data | None) -> tuple[Callback, ...]:
+        """Draw the callbacks of a training."""
+        names = ["EarlyStopping", "ReduceLROnPlateau", "TerminateOnNaN", "CSVLogger"]
+        if self.uses("checkpoints"):
+            names += ["ModelCheckpoint"] * 2
+        name = self.one(names)
+        if name == "TerminateOnNaN":
+            return (Callback(name),)
+        if name == "CSVLogger":
+            return (Callback(name, {"filename": "log.csv"}),)
+        monitor = self.monitored(model, validation)
         args: dict[str, Any] = {"monitor": monitor, "patience": self.one((1, 0, 2))}
         if not monitor.endswith(("loss", "accuracy")):
             # What is better of these, "auto" is not documented to know.
             args["mode"] = "min"
-        names = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")
-        name = self.one(names if self.uses("checkpoints") else names[:2])
         if name == "EarlyStopping":
             if self.one((False, True)):
                 args["restore_best_weights"] = True
@@ -773,13 +816,18 @@ class Maker:
                 args["min_lr"] = 0.75 * rate
         else:
             del args["patience"]
-            args["filepath"] = "checkpoint.keras"
-            if self.one((False, True)):
-                args["filepath"] = f"checkpoint_{model}.weights.h5"
-                args["save_weights_only"] = True
-            if self.one((False, True)):
-                args["save_best_only"] = True
+            args |= self.checkpoint(model)
         return (Callback(name, args),)
+
+    def checkpoint(self, model: int) -> dict[str, Any]:
+        """Draw what a checkpoint keeps, and where."""
+        args: dict[str, Any] = {"filepath": "checkpoint.keras"}
+        if self.one((False, True)):
+            args["filepath"] = f"checkpoint_{model}.weights.h5"
+            args["save_weights_only"] = True
+        if self.one((False, True)):
+            args["save_best_only"] = True
+        return args
 
     def sized(self, model: int, *, train: bool = False) -> tuple[Data, int]:
         """Draw data and a batch size."""
