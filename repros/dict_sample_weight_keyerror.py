@@ -18,6 +18,11 @@
 # code = "runs(model, sample_weight={}) | model.fit(validation_data=[_, _, {}])"
 # where = ["len(model.outputs) > 1", "not isinstance(model.output, dict)"]
 # shows = ["raises", "loss", "weights"]
+#
+# [[tool.krepro.trigger]]
+# code = ["model.fit(y={}, sample_weight=_) | model.evaluate(y={}, sample_weight=_)"]
+# where = ["len(model.outputs) > 1", "not isinstance(model.output, dict)"]
+# shows = ["raises", "loss", "weights"]
 # ///
 """Sample weights by output name do not reach the outputs of a functional model.
 

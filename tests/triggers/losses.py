@@ -370,6 +370,18 @@ CASES: Cases = {
         ),
         (TWO + IN_A_LIST + "model.fit(x, [prices, areas], sample_weight=[y, y])", None),
         (
+            TWO
+            + IN_A_LIST
+            + 'model.fit(x, {"price": prices, "area": areas}, sample_weight=y)',
+            "certain",
+        ),
+        (
+            TWO
+            + IN_A_LIST
+            + 'model.train_on_batch(x, {"price": prices, "area": areas}, sample_weight=y)',
+            None,
+        ),
+        (
             ONE + 'model.compile(loss="mse")\nmodel.fit(x, y, sample_weight={"dense": y})',
             None,
         ),

@@ -41,6 +41,7 @@ from krepro.fuzz.program import (
     TupleOf,
     is_nested,
     layer_nodes,
+    leaves,
     output_layers,
     shaped,
 )
@@ -491,7 +492,8 @@ class Maker:
         if self.seldom("loss forms"):
             if None not in losses and len(set(kinds)) == 1:
                 return losses[0]
-        elif self.sometimes("loss forms"):
+        elif self.sometimes("loss forms") and (None not in losses or self.one((0, 0, 1))):
+            # A dictionary that lacks an output is known to be refused.
             by_key = True
         form = "dict" if by_key else "list"
         return self.by_output(form, structure, self.output_names(model), losses)
@@ -504,7 +506,7 @@ class Maker:
             return {"loss": ListOf((loss,)), "loss_weights": weights}
         by_key = isinstance(loss, DictOf) or isinstance(structure, DictOf)
         form = "dict" if by_key else self.one(("list", "dict"))
-        drawn: list[Structure] = [self.one((0.5, 2.0, 0.25)) for _ in range(count)]
+        drawn: list[Structure] = self.draw(st.permutations((0.5, 2.0, 0.25)))[:count]
         names = self.output_names(model)
         if form == "dict" and not is_nested(structure):
             given = set(names)
@@ -626,7 +628,7 @@ class Maker:
             x = self.one(("list", "dict")) if self.uses("feeds") else "list"
         args: dict[str, Any] = {}
         if model not in self.masked and self.sometimes("sample weights"):
-            args["sample_weight"] = 0 if len(kinds) > 1 and self.one((0, 0, 1)) else y
+            y, args["sample_weight"] = self.sample_weights(model, y)
         elif (
             len(kinds) == 1
             and kinds[0] != "numbers"
@@ -673,6 +675,20 @@ class Maker:
                 ]
             return self.by_output("dict", structure, names, positions)
         return shaped(structure, positions)
+
+    def sample_weights(self, model: int, y: Structure) -> tuple[Structure, Structure]:
+        """Draw sample weights for targets of a structure; return targets and weights."""
+        outputs, count = self.models[model].outputs, len(self.kinds[model])
+        if isinstance(y, int) or len(list(leaves(y))) < count:
+            return y, y
+        if (
+            isinstance(y, DictOf)
+            and not isinstance(outputs, DictOf)
+            and not self.one((0, 0, 1))
+        ):
+            # By name they are known to be refused for outputs in a list.
+            y = shaped(outputs, range(count))
+        return y, 0 if self.one((False, False, True)) else y
 
     # --- steps ----------------------------------------------------------------------------
 
