@@ -471,6 +471,19 @@ model.fit(x, y)
         ),
         (TWO + 'model.compile("adam", "mse", loss_weights=[5.0, 1.0])', None),
     ],
+    "loss_weights_for_some_outputs_rejected": [
+        (TWO + 'model.compile("adam", "mse", loss_weights={"price": 5.0})', "certain"),
+        (
+            TWO + 'weights = {"area": 0.5}\nmodel.compile("adam", loss_weights=weights)',
+            "certain",
+        ),
+        (
+            TWO + 'model.compile("adam", "mse", loss_weights={"price": 5.0, "area": 1.0})',
+            None,
+        ),
+        (TWO + 'model.compile("adam", "mse", loss_weights=[5.0, 1.0])', None),
+        (ONE + 'model.compile("adam", "mse", loss_weights={"price": 5.0})', None),
+    ],
     "huber_delta_lost_on_reload": [
         (
             ONE

@@ -223,6 +223,23 @@ CASES: Cases = {
         (tagger(STEPS, "") + FIT, None),
         (NO_MASK, None),
     ],
+    "rmse_counts_masked_steps": [
+        (
+            tagger(STEPS, "metrics=[keras.metrics.RootMeanSquaredError()]") + FIT,
+            "certain",
+        ),
+        (
+            tagger(STEPS, 'weighted_metrics=["root_mean_squared_error"]')
+            + "model.evaluate(x, y)",
+            "certain",
+        ),
+        (tagger(STEPS, "metrics=[keras.metrics.MeanSquaredError()]") + FIT, None),
+        (
+            tagger(STEPS, "metrics=[keras.metrics.RootMeanSquaredError()]") + WEIGHTED,
+            None,
+        ),
+        (tagger(LAST, "metrics=[keras.metrics.RootMeanSquaredError()]") + FIT, None),
+    ],
     "weight_column_with_mask_raises_on_torch": [
         (tagger(STEPS) + WEIGHTED, "possible"),
         (

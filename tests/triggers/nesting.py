@@ -252,4 +252,9 @@ model.compile("adam", "mse")
         (outputs("mean", COPIED), None),
         (outputs("(mean, spread)", "encoder.predict(x)"), None),
     ],
+    "saved_tuple_of_outputs_reloads_as_list": [
+        (outputs("(mean, spread)", 'encoder.save("encoder.keras")'), "certain"),
+        (outputs("[mean, spread]", 'encoder.save("encoder.keras")'), None),
+        (outputs("(mean, spread)", 'encoder.save_weights("e.weights.h5")'), None),
+    ],
 }

@@ -164,6 +164,17 @@ CASES: Cases = {
             None,
         ),
     ],
+    "embedding_norm_clipped_by_row": [
+        (compiled("keras.optimizers.Adam(1e-3, clipnorm=1.0)", WORDS), "certain"),
+        (compiled("keras.optimizers.SGD(0.1, global_clipnorm=1.0)", WORDS), "certain"),
+        (compiled("keras.optimizers.Adam(1e-3, clipvalue=0.5)", WORDS), None),
+        (compiled("keras.optimizers.Adam(1e-3, clipnorm=1.0)"), None),
+        (
+            WORDS.replace("32)", "32, trainable=False)")
+            + 'model.compile(keras.optimizers.Adam(clipnorm=1.0), "mse")',
+            None,
+        ),
+    ],
     "inner_loss_scale_applied_twice": [
         (
             optimizer(

@@ -20,6 +20,7 @@ WEIGHED = "model.fit(x, y, class_weight={0: 1.0, 1: 2.0})\n"
 ON_BATCH = "\nmodel.train_on_batch(x[:32], y[:32])\n"
 EVALUATE = "\nmodel.evaluate(x, y)\n"
 FREEZE, THAW = "\nbase.trainable = False\n", "\nbase.trainable = True\n"
+THAW_ALL = "\nmodel.trainable = True\n"
 THAW_SOME = "\nfor layer in base.layers[-20:]:\n    layer.trainable = True\n"
 OTHER = "\nother = keras.Sequential([layers.Dense(2)])\nother.trainable = False\n"
 NORM = (
@@ -78,6 +79,19 @@ CASES: Cases = {
             BASE + COMPILE + SIZED + SIZED.replace("64", "32") + FREEZE + COMPILE + SIZED,
             None,
         ),
+    ],
+    "unfreezing_a_model_is_ignored_on_tf": [
+        (
+            BASE + "for layer in base.layers[:-4]:\n    layer.trainable = False" + THAW,
+            "possible",
+        ),
+        (
+            NORM + 'norm.trainable = False\nmodel.compile("adam", "mse")' + FIT + THAW_ALL,
+            "certain",
+        ),
+        (BASE + FREEZE + THAW, None),
+        (NORM + "norm.trainable = False\nnorm.trainable = True" + COMPILE + FIT, None),
+        (NORM + "norm.trainable = False\nmodel.trainable = False" + THAW_ALL, None),
     ],
     "freeze_after_step_is_obeyed_on_torch": AFTER_STEP,
     "failed_fit_loses_weights_on_jax": AFTER_STEP,

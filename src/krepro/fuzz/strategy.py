@@ -506,17 +506,14 @@ class Maker:
             return {"loss": ListOf((loss,)), "loss_weights": weights}
         by_key = isinstance(loss, DictOf) or isinstance(structure, DictOf)
         form = "dict" if by_key else self.one(("list", "dict"))
+        if isinstance(loss, ListOf) and None in loss.items:
+            # How an output without a loss is left out by name is written nowhere.
+            form = "list"
         drawn: list[Structure] = self.draw(st.permutations((0.5, 2.0, 0.25)))[:count]
         names = self.output_names(model)
-        if form == "dict" and not is_nested(structure):
-            given = set(names)
-            if isinstance(loss, DictOf):
-                given = set(loss.keys)
-            elif isinstance(loss, ListOf):
-                pairs = zip(names, loss.items, strict=True)
-                given = {name for name, each in pairs if each is not None}
+        if isinstance(loss, DictOf) and not is_nested(structure):
             drawn = [
-                weight if name in given else None
+                weight if name in loss.keys else None
                 for name, weight in zip(names, drawn, strict=True)
             ]
         return {"loss_weights": self.by_output(form, structure, names, drawn)}
@@ -819,9 +816,9 @@ class Maker:
             return (Callback(name, {"filename": "log.csv"}),)
         monitor = self.monitored(model, validation)
         args: dict[str, Any] = {"monitor": monitor, "patience": self.one((1, 0, 2))}
-        if not monitor.endswith(("loss", "accuracy")):
-            # What is better of these, "auto" is not documented to know.
-            args["mode"] = "min"
+        if not monitor.endswith("loss"):
+            # What is better of most metrics, "auto" is not documented to know.
+            args["mode"] = "max" if monitor.endswith("accuracy") else "min"
         if name == "EarlyStopping":
             if self.one((False, True)):
                 args["restore_best_weights"] = True

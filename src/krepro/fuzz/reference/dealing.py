@@ -29,7 +29,8 @@ Deal = Callable[[Structure, Structure], Iterator[tuple[int, Any]]]
 class Compiled:
     """What a model was compiled with, by output, and the layers that were frozen then.
 
-    ``again`` says that an earlier ``compile`` had metrics that this one has not.
+    ``again`` says that an earlier ``compile`` had metrics that this one has not; ``given`` are the
+    outputs that targets were given for so far.
     """
 
     step: Compile
@@ -40,6 +41,7 @@ class Compiled:
     weighted_metrics: list[list[Named]]
     frozen: frozenset[Layer]
     again: bool = False
+    given: frozenset[int] | None = None
     unclear: str = ""
 
     @property
@@ -145,6 +147,12 @@ def compiled(network: Network, step: Compile, made: Computation) -> Compiled:
     made.use(training_rules.COMPILE, training_rules.FLAGS_AT_COMPILE)
     outputs = outputs_of(network.model)
     losses = losses_of(step.loss, outputs, made)
+    if (
+        None in losses
+        and isinstance(step.loss, ListOf)
+        and isinstance(step.loss_weights, DictOf)
+    ):
+        raise Undefined("loss weights by name beside a list of losses that lacks one")
     return Compiled(
         step,
         Optimizing(step.optimizer),

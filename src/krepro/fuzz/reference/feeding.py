@@ -150,6 +150,10 @@ def targets(
         if leaf is not None and compiled.losses[number] is None:
             made.use(training_rules.TARGETS_WITHOUT_LOSS)
         found.append(None if leaf is None else target(of_outputs[number], data, number))
+    given = frozenset(n for n, each in enumerate(found) if each is not None)
+    if compiled.given not in (None, given):
+        raise Undefined("targets of an output without a loss now and then")
+    compiled.given = given
     return found
 
 
