@@ -789,8 +789,8 @@ class Maker:
                 self.checkpoints[model] = callback.args["filepath"]
         self.steps.append(Fit(model, data, size, epochs, validation, callbacks, steps))
 
-    def monitored(self, model: int, validation: Data | None) -> str:
-        """Draw what a callback watches."""
+    def monitored(self, model: int, validation: Data | None) -> dict[str, str]:
+        """Draw what a callback watches, and which way that is better where "auto" need not know."""
         monitor = "val_loss" if validation is not None else "loss"
         metrics = self.compiled[model].metrics
         if isinstance(metrics, ListOf) and len(self.kinds[model]) == 1:
@@ -801,8 +801,12 @@ class Maker:
                 and metric.name != "accuracy"
                 and self.one((False, True))
             ):
-                return monitor.replace("loss", metric.name)
-        return monitor
+                monitor = monitor.replace("loss", metric.name)
+                accuracy = metric.name.endswith("accuracy")
+                if accuracy and metric.form != "function":
+                    return {"monitor": monitor}
+                return {"monitor": monitor, "mode": "max" if accuracy else "min"}
+        return {"monitor": monitor}
 
     def callbacks(self, model: int, validation: Data | None) -> tuple[Callback, ...]:
         """Draw the callbacks of a training."""
@@ -814,11 +818,8 @@ class Maker:
             return (Callback(name),)
         if name == "CSVLogger":
             return (Callback(name, {"filename": "log.csv"}),)
-        monitor = self.monitored(model, validation)
-        args: dict[str, Any] = {"monitor": monitor, "patience": self.one((1, 0, 2))}
-        if not monitor.endswith("loss"):
-            # What is better of most metrics, "auto" is not documented to know.
-            args["mode"] = "max" if monitor.endswith("accuracy") else "min"
+        watched = self.monitored(model, validation)
+        args: dict[str, Any] = {**watched, "patience": self.one((1, 0, 2))}
         if name == "EarlyStopping":
             if self.one((False, True)):
                 args["restore_best_weights"] = True
