@@ -46,9 +46,7 @@ PROMISED = 2.0  # the model says 0
 def observed(metric):
     """What evaluate says of a metric."""
     inputs = keras.Input((2,), dtype="int32")
-    embedding = keras.layers.Embedding(
-        2, 1, mask_zero=True, embeddings_initializer="zeros"
-    )
+    embedding = keras.layers.Embedding(2, 1, mask_zero=True, embeddings_initializer="zeros")
     model = keras.Model(inputs, embedding(inputs))
     model.compile("sgd", "mse", metrics=[metric], run_eagerly=True)
     return float(model.evaluate(TOKENS, TARGETS, verbose=0)[1])
