@@ -257,7 +257,8 @@ class Truths:
     def refute(self, trigger: Trigger, way: Way) -> bool:
         """Whether a condition is known to fail by what is bound so far."""
         return any(
-            condition.variables <= way.bound.keys() and self.of(condition, way) is False
+            all(name in way.bound for name in condition.variables)
+            and self.of(condition, way) is False
             for condition in trigger.where
         )
 

@@ -231,11 +231,11 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Condition:
-    """One item of ``where``; ``variables`` are those of ``code`` that it asks about."""
+    """One item of ``where``; ``variables`` are those of ``code`` that it asks about, sorted."""
 
     tree: ast.expr
     text: str
-    variables: frozenset[str]
+    variables: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -584,7 +584,7 @@ class Reader:
         assert isinstance(tree, ast.Expression)
         self.check(tree.body, frozenset(self.bound), text)
         names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-        return Condition(tree.body, text, frozenset(names & self.bound))
+        return Condition(tree.body, text, tuple(sorted(names & self.bound)))
 
     def check(self, node: ast.expr, known: frozenset[str], text: str) -> None:
         """Refuse what ``where`` has no word for."""
