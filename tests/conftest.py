@@ -29,6 +29,16 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("krepro")
 
 
+def users_home(folder: Path) -> Home:
+    """A cache folder with the user's environments and overlays in it, and nothing measured."""
+    users, own = Home.find(), Home(folder)
+    own.path.mkdir(exist_ok=True)
+    for name in ("stacks", "overlays", "uv"):
+        (users.path / name).mkdir(parents=True, exist_ok=True)
+        (own.path / name).symlink_to(users.path / name)
+    return own
+
+
 @dataclass(frozen=True)
 class Fake:
     """A fake project with a cache folder of its own."""

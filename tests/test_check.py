@@ -38,7 +38,7 @@ from krepro.recorded.compare import compare
 from krepro.recorded.difference import Kind
 from krepro.upgrade.known import End
 from krepro.verdict import Verdict
-from tests.conftest import ROOT
+from tests.conftest import ROOT, users_home
 
 PROJECT = Project(ROOT)
 OLD, NEW = "3.9.0", "3.9.1"
@@ -99,11 +99,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    users, own = Home.find(), Home(tmp_path / "home")
-    own.path.mkdir()
-    for name in ("stacks", "overlays", "uv"):
-        (users.path / name).mkdir(parents=True, exist_ok=True)
-        (own.path / name).symlink_to(users.path / name)
+    own = users_home(tmp_path / "home")
     folder = tmp_path / "user"
     folder.mkdir()
     monkeypatch.setenv(VARIABLE, str(own.path))

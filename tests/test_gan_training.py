@@ -16,10 +16,9 @@ from krepro.cell.script import Script
 from krepro.cell.supervise import Limits
 from krepro.engine import SCRIPT, Engine
 from krepro.gan import training_script
-from krepro.home import Home
 from krepro.matrix import Cell
 from krepro.project import Project
-from tests.conftest import ROOT
+from tests.conftest import ROOT, users_home
 
 pytestmark = [pytest.mark.keras]
 
@@ -45,10 +44,7 @@ Train = Callable[..., Path]
 @pytest.fixture(scope="module")
 def train(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Train]:
     """Train by some settings, in a folder, new or not; return it."""
-    users, own = Home.find(), Home(tmp_path_factory.mktemp("home"))
-    for name in ("stacks", "overlays", "uv"):
-        (users.path / name).mkdir(parents=True, exist_ok=True)
-        (own.path / name).symlink_to(users.path / name)
+    own = users_home(tmp_path_factory.mktemp("home"))
     engine = Engine(own, ROOT, Project(ROOT).matrix)
     data = tmp_path_factory.mktemp("data") / "images.npz"
     images = np.random.default_rng(0).uniform(-1, 1, (20, 8, 8, 1))
@@ -117,6 +113,14 @@ def test_a_training_goes_on_where_it_was(train: Train) -> None:
     assert told(folder, *LOSSES, *CHANGES) == whole
     facts = json.loads((folder / "facts.json").read_text())
     assert facts == {"keras": "3.8.0", "backend": "torch", "error": "", "iterations": 12}
+
+
+def test_a_training_that_kept_nothing_starts_again(train: Train) -> None:
+    whole = told(train(recipe="frozen-clone"), *LOSSES)
+    folder = train(recipe="frozen-clone", iterations=3, checkpoint=99)
+    (folder / "state.npz").unlink()
+    train(folder, recipe="frozen-clone")
+    assert told(folder, *LOSSES) == whole
 
 
 def test_what_keras_raises_is_written_down(train: Train) -> None:

@@ -23,7 +23,6 @@ from krepro import overlay
 from krepro.engine import Engine
 from krepro.fuzz import mutants
 from krepro.fuzz.mutants import Fault, Mutant, MutantError
-from krepro.home import Home
 from krepro.hunt import hybrid
 from krepro.hunt import target as targets
 from krepro.hunt.prober import Place, Prober
@@ -32,7 +31,7 @@ from krepro.matrix import Cell
 from krepro.project import Project
 from krepro.recorded.difference import Kind
 from krepro.repro import BACKENDS
-from tests.conftest import ROOT
+from tests.conftest import ROOT, users_home
 
 FOLDER = ROOT / "tests" / "mutants"
 ALL = mutants.read(FOLDER)
@@ -245,10 +244,7 @@ class Show:
 @pytest.fixture(scope="module")
 def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
     """The user's environments and overlays, and nothing of what was seen before."""
-    users, own = Home.find(), Home(tmp_path_factory.mktemp("home"))
-    for name in ("stacks", "overlays", "uv"):
-        (users.path / name).mkdir(parents=True, exist_ok=True)
-        (own.path / name).symlink_to(users.path / name)
+    own = users_home(tmp_path_factory.mktemp("home"))
     engine = Engine(own, ROOT, Project(ROOT).matrix)
     with engine.room() as scratch:
         yield Show(engine, scratch)

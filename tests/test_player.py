@@ -23,10 +23,9 @@ from krepro.cell.player import TIDY_AFTER
 from krepro.engine import Engine, Options, Stopped
 from krepro.fuzz import pool as pools
 from krepro.fuzz.pool import Played, Pool
-from krepro.home import Home
 from krepro.matrix import Cell
 from krepro.project import Project
-from tests.conftest import ROOT
+from tests.conftest import ROOT, users_home
 
 pytestmark = pytest.mark.keras
 TORCH = Cell("torch-2.13", "3.15.1")
@@ -55,10 +54,7 @@ result = model_0.fit(x, y, batch_size=2, shuffle=False, verbose=0)
 
 
 def engine_for(home: Path) -> Engine:
-    users, own = Home.find(), Home(home)
-    for name in ("stacks", "overlays", "uv"):
-        (users.path / name).mkdir(parents=True, exist_ok=True)
-        (own.path / name).symlink_to(users.path / name)
+    own = users_home(home)
     return Engine(own, ROOT, Project(ROOT).matrix, options=Options(jobs=2))
 
 

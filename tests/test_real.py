@@ -19,7 +19,7 @@ from krepro.hunt.target import Target
 from krepro.matrix import Cell
 from krepro.project import Project
 from krepro.render.culprit import turned
-from tests.conftest import ROOT
+from tests.conftest import ROOT, users_home
 from tests.test_catalogue import PATCHED
 
 pytestmark = pytest.mark.keras
@@ -37,11 +37,7 @@ CELLS = [Cell(STACK, release) for release in ("3.0.0", "3.6.0", "3.15.1")]
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The user's environments and overlays, with an empty result store."""
-    users, own = Home.find(), Home(tmp_path_factory.mktemp("home"))
-    for name in ("stacks", "overlays", "uv"):
-        (users.path / name).mkdir(parents=True, exist_ok=True)
-        (own.path / name).symlink_to(users.path / name)
-    return own
+    return users_home(tmp_path_factory.mktemp("home"))
 
 
 @pytest.mark.parametrize("isolation", ISOLATIONS)

@@ -18,7 +18,6 @@ from krepro.cell.recorder import Tape
 from krepro.cell.sowing import VALUES
 from krepro.cell.tape import EVENTS, NUMBERS
 from krepro.engine import Engine
-from krepro.home import Home
 from krepro.hunt import target as targets
 from krepro.hunt.prober import Place, Prober
 from krepro.hunt.symptom import Sighting
@@ -28,7 +27,7 @@ from krepro.recorded import recording
 from krepro.recorded.compare import compare
 from krepro.recorded.recording import Call, Recording
 from krepro.verdict import Verdict
-from tests.conftest import ROOT
+from tests.conftest import ROOT, users_home
 
 pytestmark = pytest.mark.keras
 JAX, TORCH, TENSORFLOW = "jax-0.4", "torch-2.13", "tensorflow-2.16"
@@ -111,10 +110,7 @@ class Lab:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    users, own = Home.find(), Home(tmp_path_factory.mktemp("home"))
-    for name in ("stacks", "overlays", "uv"):
-        (users.path / name).mkdir(parents=True, exist_ok=True)
-        (own.path / name).symlink_to(users.path / name)
+    own = users_home(tmp_path_factory.mktemp("home"))
     engine = Engine(own, ROOT, Project(ROOT).matrix)
     with engine.room() as scratch:
         yield Lab(engine, scratch)

@@ -11,10 +11,9 @@ from krepro.fuzz.compare import Divergence, first_divergence
 from krepro.fuzz.oracle import expect
 from krepro.fuzz.pool import DONE, Pool
 from krepro.fuzz.source import chunks, model_names
-from krepro.home import Home
 from krepro.matrix import Cell
 from krepro.project import Project
-from tests.conftest import ROOT
+from tests.conftest import ROOT, users_home
 from tests.fuzz_programs import PROGRAMS
 
 pytestmark = pytest.mark.keras
@@ -37,10 +36,7 @@ LEFT_OUT = {"fed_by_dataset"}
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
-    users, own = Home.find(), Home(tmp_path_factory.mktemp("home"))
-    for name in ("stacks", "overlays", "uv"):
-        (users.path / name).mkdir(parents=True, exist_ok=True)
-        (own.path / name).symlink_to(users.path / name)
+    own = users_home(tmp_path_factory.mktemp("home"))
     engine = Engine(own, ROOT, Project(ROOT).matrix)
     with engine.room() as scratch, Pool(engine, scratch, [CELL]) as found:
         yield found

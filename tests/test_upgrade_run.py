@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from krepro.cli import main
-from krepro.home import VARIABLE, Home
-from tests.conftest import ROOT
+from krepro.home import VARIABLE
+from tests.conftest import ROOT, users_home
 
 pytestmark = pytest.mark.keras
 # The lost loss tracker: a crash that 3.6.0 has and 3.5.0 has not.
@@ -46,10 +46,7 @@ PLAIN = """
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The user's environments, and a cache folder that knows nothing else."""
-    users, own = Home.find(), Home(tmp_path_factory.mktemp("home"))
-    for name in ("stacks", "overlays", "uv"):
-        (users.path / name).mkdir(parents=True, exist_ok=True)
-        (own.path / name).symlink_to(users.path / name)
+    own = users_home(tmp_path_factory.mktemp("home"))
     return own.path
 
 

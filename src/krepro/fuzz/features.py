@@ -15,6 +15,7 @@ from krepro.fuzz.program import (
     Predict,
     Program,
     SetTrainable,
+    data_of,
     is_nested,
     leaves,
 )
@@ -43,7 +44,8 @@ def features_of(program: Program, last: int) -> frozenset[str]:
         elif isinstance(step, SetTrainable):
             found.add("trainable of a layer" if step.layer else "trainable")
         elif isinstance(step, Fit | Evaluate | Predict | OnBatch):
-            found.update(of_data(step.data))
+            for data in data_of(step):
+                found.update(of_data(data))
             if isinstance(step, Fit):
                 found.update(of_fit(step))
         else:
@@ -109,7 +111,6 @@ def of_fit(step: Fit) -> Iterator[str]:
     """Yield what a training uses."""
     if step.validation is not None:
         yield "validation"
-        yield from of_data(step.validation)
     yield from (callback.name for callback in step.callbacks)
     if step.steps_per_epoch is not None:
         yield "steps_per_epoch"

@@ -169,8 +169,7 @@ class Round:
     """What one round has come to.
 
     ``target`` is the signature that it shrinks, and ``invariant`` the one that is broken, if any;
-    ``failed`` are the programs that show it, ``passed`` those that do as they should: hypothesis
-    draws many a program twice.
+    ``failed`` are the programs that show it, ``passed`` smaller ones that do not.
     """
 
     target: tuple[str, ...] = ()
@@ -279,7 +278,8 @@ class Hunt:
     _over: bool = False
     _now: Round = field(default_factory=Round)
     _ahead: Ahead | None = None
-    _played: set[bytes] = field(default_factory=set)
+    # By their hashes: a long hunt plays many.
+    _played: set[int] = field(default_factory=set)
 
     def run(self) -> None:
         """Hunt until the budget is spent."""
@@ -386,7 +386,7 @@ class Hunt:
 
         def keep(program: Program) -> None:
             key = to_json(program)
-            if key not in self._played:
+            if hash(key) not in self._played:
                 found.setdefault(key, program)
             if len(found) >= self.budget.left(self.tally):
                 raise TimeIsUp
@@ -415,9 +415,9 @@ class Hunt:
         key, now = to_json(program), self._now
         if key in now.failed:
             raise now.failed[key]
-        if not now.target and key in self._played:
+        if hash(key) in self._played or key in now.passed:
             return
-        if key in now.passed or (now.target and time.monotonic() > now.shrink_until):
+        if now.target and time.monotonic() > now.shrink_until:
             return
         if not now.target and self.budget.spent(self.tally):
             raise TimeIsUp
@@ -428,9 +428,10 @@ class Hunt:
         if new:
             now.failed[key] = New(program, new)
             raise now.failed[key]
-        now.passed.add(key)
-        if not now.target:
-            self._played.add(key)
+        if now.target:
+            now.passed.add(key)
+        else:
+            self._played.add(hash(key))
 
     def sights(self, program: Program) -> dict[Cell, Divergence]:
         """Play a program in every cell; return the divergences that nothing known explains."""

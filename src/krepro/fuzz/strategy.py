@@ -495,8 +495,7 @@ class Maker:
         elif self.sometimes("loss forms") and (None not in losses or self.one((0, 0, 1))):
             # A dictionary that lacks an output is known to be refused.
             by_key = True
-        form = "dict" if by_key else "list"
-        return self.by_output(form, structure, self.output_names(model), losses)
+        return self.by_output(model, losses, by_name=by_key)
 
     def loss_weights(self, model: int, loss: Structure) -> dict[str, Structure]:
         """Draw loss weights; return them, with the loss where that must be a list for them."""
@@ -505,43 +504,39 @@ class Maker:
             weights = ListOf((self.one((0.5, 2.0)),))
             return {"loss": ListOf((loss,)), "loss_weights": weights}
         by_key = isinstance(loss, DictOf) or isinstance(structure, DictOf)
-        form = "dict" if by_key else self.one(("list", "dict"))
+        by_name = by_key or self.one((False, True))
         if isinstance(loss, ListOf) and None in loss.items:
             # How an output without a loss is left out by name is written nowhere.
-            form = "list"
+            by_name = False
         drawn: list[Structure] = self.draw(st.permutations((0.5, 2.0, 0.25)))[:count]
-        names = self.output_names(model)
         if isinstance(loss, DictOf) and not is_nested(structure):
             drawn = [
                 weight if name in loss.keys else None
-                for name, weight in zip(names, drawn, strict=True)
+                for name, weight in zip(self.output_names(model), drawn, strict=True)
             ]
-        return {"loss_weights": self.by_output(form, structure, names, drawn)}
+        return {"loss_weights": self.by_output(model, drawn, by_name=by_name)}
 
     def output_names(self, model: int) -> list[str]:
         """Return the names by which the outputs of a model are known."""
         return output_layers(self.models[model])
 
     def by_output(
-        self,
-        form: str,
-        structure: Structure,
-        names: Sequence[str],
-        values: Sequence[Structure],
+        self, model: int, values: Sequence[Structure], *, by_name: bool
     ) -> Structure:
         """Return values by output: as a list, or as a dictionary in any order.
 
         A dictionary lacks what is None. For outputs in each other it is their structure.
         """
-        if form != "one" and is_nested(structure):
+        structure, names = self.models[model].outputs, self.output_names(model)
+        if is_nested(structure):
             return shaped(structure, values)
-        if form == "dict" and len(set(names)) == len(names):
+        if by_name and len(set(names)) == len(names):
             order = self.draw(st.permutations(range(len(names))))
             order = [each for each in order if values[each] is not None]
             return DictOf(
                 tuple(names[each] for each in order), tuple(values[each] for each in order)
             )
-        return values[0] if form == "one" else ListOf(tuple(values))
+        return ListOf(tuple(values))
 
     def loss(self, kind: str) -> Named:
         """Draw a loss for targets of a kind."""
@@ -670,7 +665,7 @@ class Maker:
                     position if name in loss.keys else None
                     for name, position in zip(names, positions, strict=True)
                 ]
-            return self.by_output("dict", structure, names, positions)
+            return self.by_output(model, positions, by_name=True)
         return shaped(structure, positions)
 
     def sample_weights(self, model: int, y: Structure) -> tuple[Structure, Structure]:

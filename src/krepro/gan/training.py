@@ -258,9 +258,8 @@ class Gan(keras.Model):
         """Return what the discriminator says of what the generator makes of noise."""
         return self.discriminator(self.generator(inputs[1]))
 
-    def judged(self, images: Any, label: float) -> Any:
-        """Return the discriminator's loss on images of one kind."""
-        said = self.discriminator(images)
+    def judged(self, said: Any, label: float) -> Any:
+        """Return the loss of what the discriminator says of images of one kind."""
         return self.loss_of(label * keras.ops.ones_like(said), said)
 
 
@@ -281,11 +280,13 @@ class TensorflowGan(Gan):
             return loss
 
         generated = self.generator(noise)
-        step(discriminator, own, lambda: self.judged(real, 1.0))
-        step(discriminator, own, lambda: self.judged(generated, 0.0))
-        loss = step(
-            generator, others, lambda: self.judged(self.generator(other_noise), 1.0)
-        )
+
+        def made() -> Any:
+            return self.discriminator(self.generator(other_noise))
+
+        step(discriminator, own, lambda: self.judged(self.discriminator(real), 1.0))
+        step(discriminator, own, lambda: self.judged(self.discriminator(generated), 0.0))
+        loss = step(generator, others, lambda: self.judged(made(), 1.0))
         return {"loss": loss}
 
 
@@ -307,9 +308,10 @@ class TorchGan(Gan):
 
         with torch.no_grad():
             generated = self.generator(noise)
-        step(discriminator, own, self.judged(real, 1.0))
-        step(discriminator, own, self.judged(generated, 0.0))
-        loss = step(generator, others, self.judged(self.generator(other_noise), 1.0))
+        step(discriminator, own, self.judged(self.discriminator(real), 1.0))
+        step(discriminator, own, self.judged(self.discriminator(generated), 0.0))
+        made = self.discriminator(self.generator(other_noise))
+        loss = step(generator, others, self.judged(made, 1.0))
         return {"loss": loss.detach()}
 
 
@@ -330,16 +332,16 @@ class JaxGan(Gan):
         def generate(making: Any, noise: Any) -> Any:
             return self.generator.stateless_call(making, [], noise)[0]
 
-        def judged(weights: Any, images: Any, label: float) -> Any:
+        def loss_of(weights: Any, images: Any, label: float) -> Any:
             said = self.discriminator.stateless_call(weights, [], images)[0]
-            return self.loss_of(label * keras.ops.ones_like(said), said)
+            return self.judged(said, label)
 
         generated = generate(making, noise)
         for images, label in ((real, 1.0), (generated, 0.0)):
-            gradients = jax.grad(judged)(weights, images, label)
+            gradients = jax.grad(loss_of)(weights, images, label)
             weights, memory = discriminator.stateless_apply(memory, gradients, weights)
         loss, gradients = jax.value_and_grad(
-            lambda making: judged(weights, generate(making, other_noise), 1.0)
+            lambda making: loss_of(weights, generate(making, other_noise), 1.0)
         )(making)
         making, memory_of_maker = generator.stateless_apply(
             memory_of_maker, gradients, making
@@ -533,8 +535,10 @@ class Training:
 
     def resume(self) -> None:
         """Go on from what was written, if anything was."""
-        path = self.folder / STATE
+        path, history = self.folder / STATE, self.folder / HISTORY
         if not path.exists():
+            # It may have been killed before anything could be kept.
+            history.unlink(missing_ok=True)
             return
         held = dict(np.load(path))
         recipe = self.recipe
@@ -546,7 +550,6 @@ class Training:
             ):
                 variable.assign(value)
         self.done = int(held["done"])
-        history = self.folder / HISTORY
         lines = history.read_text(encoding="utf-8").splitlines(keepends=True)
         history.write_text("".join(lines[: self.done + 1]), encoding="utf-8")
 
