@@ -22,6 +22,7 @@ from krepro.fuzz import hunt as hunts
 from krepro.fuzz import source
 from krepro.fuzz.agreement import disagreements
 from krepro.fuzz.compare import SILENT, Divergence, Expected, Value, first_divergence, plain
+from krepro.fuzz.features import features_of
 from krepro.fuzz.hunt import NO_PROGRAM, Ahead, Budget, Finding, Hunt, Tally, not_there
 from krepro.fuzz.known import Catalogue, plain_twin
 from krepro.fuzz.oracle import Expectation, expect
@@ -51,14 +52,14 @@ from krepro.fuzz.reduce import reduced, smaller_than
 from krepro.fuzz.reference import predict
 from krepro.fuzz.store import Store, tally_data, tally_from
 from krepro.fuzz.strategy import programs
-from krepro.fuzz.write import condition_of, repro_text, split
+from krepro.fuzz.write import condition_of, repro_text, split, title_of
 from krepro.home import Home
 from krepro.matrix import Cell
 from krepro.project import Project
 from krepro.recorded.difference import Kind
 from krepro.repro import read_repro
 from tests.conftest import ROOT
-from tests.fuzz_programs import PROGRAMS, keyed
+from tests.fuzz_programs import PROGRAMS, SHORT_MSE, keyed, listed, of, sgd, two
 
 TORCH = Cell("torch-2.13", "3.15.1")
 INPUT = Node("input", "east", (), {"shape": [1], "dtype": "float32"})
@@ -763,6 +764,40 @@ def test_the_catalogue_explains_what_it_knows() -> None:
     raised = Divergence(Kind.RAISES, 2, "evaluate", "exception", "none", "KeyError: 0")
     assert catalogue.explain(hidden, raised, TORCH) == ("dict_sample_weight_keyerror",)
     assert [type(step) for step in plain_twin(hidden).steps] == [Compile, Evaluate]
+
+
+def test_what_a_program_uses_sets_it_apart() -> None:
+    """Each of these has a feature that the plain one lacks."""
+    compiled, step = (
+        Compile(0, sgd(), listed(SHORT_MSE, SHORT_MSE)),
+        OnBatch(0, Data(2, y=listed(0, 1))),
+    )
+    plain = features_of(of(two(), steps=(compiled, step)), 1)
+    lacking = replace(compiled, loss=listed(SHORT_MSE, None))
+    generator = replace(step, data=replace(step.data, feed="generator"))
+    for program, feature in (
+        (of(two(listed(listed(2), 3)), steps=(compiled, step)), "nested outputs"),
+        (of(two(), steps=(lacking, step)), "no loss for an output"),
+        (of(two(), steps=(compiled, generator)), "generator"),
+    ):
+        assert features_of(program, 1) - plain == {feature}
+
+
+def test_the_title_of_an_exception_is_its_first_line() -> None:
+    raised = Divergence(
+        Kind.RAISES, 1, "fit", "exception", "none", "KeyError: 'a'\nmore", site="trainer.py"
+    )
+    assert title_of(raised) == "fit raises KeyError: 'a'"
+
+
+def test_a_smaller_program_says_nothing_of_compilation() -> None:
+    program = of(two(), steps=(Compile(0, sgd(), SHORT_MSE, jit_compile=False),))
+    smallest = reduced(
+        program, lambda each: any(isinstance(s, Compile) for s in each.steps)
+    )
+    [step] = smallest.steps
+    assert isinstance(step, Compile)
+    assert step.jit_compile is None
 
 
 def test_a_report_as_json_is_json() -> None:

@@ -587,6 +587,14 @@ def test_where_two_outputs_are_not_enough(name: str, no: Program) -> None:
     assert not of(no, name)
 
 
+def test_what_a_layer_adds_to_the_loss_is_not_scaled() -> None:
+    program = two_outputs(WEIGHTED, FIT_BOTH)
+    nodes = (*program.models[0].nodes, Node("add_loss", "counted", (1,)))
+    model = replace(program.models[0], nodes=nodes, outputs=ListOf((3, 2)))
+    assert of(program, "loss_weights_scaled")
+    assert not of(replace(program, models=(model,)), "loss_weights_scaled")
+
+
 def test_outputs_of_one_name_have_no_order() -> None:
     steps = (WEIGHTED, Predict(0, Data(2), 2))
     assert of(two_outputs(*steps), "outputs_in_another_order")

@@ -37,6 +37,7 @@ from tests.fuzz_programs import (
     MSE,
     PROGRAMS,
     dense,
+    keyed,
     line,
     listed,
     of,
@@ -337,6 +338,25 @@ def test_an_added_loss_by_hand() -> None:
     assert weights(found)[-1] == pytest.approx(WEIGHT - 0.25 * (GRADIENT + added))
 
 
+def test_an_added_loss_is_learned_from_where_the_output_has_none() -> None:
+    """The one way to the loss from the first layer: else nothing said how its weights decay."""
+    nodes = (x(), dense("base", 0, 2), Node("add_loss", "added", (1,)), dense("area", 0))
+    model = Model("functional", "two", nodes, 0, listed(2, 3), 2)
+    compiled = Compile(0, sgd(weight_decay=0.5), listed(None, MSE))
+    found = predict(of(model, steps=(compiled, OnBatch(0, Data(2, y=listed(None, 1))))))
+    assert found.ended is None
+    assert changed(found, "model_0/base/0") == [False, True]
+
+
+def test_one_loss_of_several_outputs_may_be_said_once_or_twice() -> None:
+    """Nothing says whether a list has the loss of the one output that has any besides the sum."""
+    for losses, silent in ((listed(MSE, None), True), (listed(MSE, MSE), False)):
+        targets = Data(2, y=listed(0, None if silent else 1))
+        step = Evaluate(0, targets, 2, return_dict=False)
+        found = predict(of(two(), steps=(Compile(0, sgd(), losses), step)))
+        assert (found[2].result is SILENT) == silent
+
+
 def test_normalization_by_hand() -> None:
     norm = Node("batch_normalization", "a", (0,), {"momentum": 0.75})
     model = replace(ONE, nodes=(ONE.nodes[0], norm))
@@ -429,6 +449,38 @@ def test_a_model_called_twice_learns_from_both_calls(name: str) -> None:
             ),
             3,
             "unfrozen",
+        ),
+        (
+            of(
+                two(),
+                steps=(Compile(0, loss=listed(MSE, None), loss_weights=keyed(price=0.5)),),
+            ),
+            1,
+            "beside a list of losses that lacks one",
+        ),
+        (
+            of(
+                two(),
+                steps=(
+                    Compile(
+                        0, loss=keyed(price=MSE), loss_weights=keyed(price=0.5, area=2.0)
+                    ),
+                ),
+            ),
+            1,
+            "by the name of an output without a loss",
+        ),
+        (
+            of(
+                two(),
+                steps=(
+                    Compile(0, loss=listed(MSE, None)),
+                    OnBatch(0, Data(2, y=listed(0, 1))),
+                    OnBatch(0, Data(2, y=listed(0, None))),
+                ),
+            ),
+            3,
+            "now and then",
         ),
     ],
 )
