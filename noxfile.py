@@ -39,6 +39,7 @@ JOBS = (
     Job("culprit", "Find the few lines of Keras that brought a bug in, or took it out."),
     Job("upgrade", "Say what is known to change from one release to another."),
     Job("fuzz", "Draw training programs, and look for bugs nobody wrote down.", "fuzz"),
+    Job("gan", "Train GANs on releases and backends, and say what becomes of them.", "gan"),
     Job("audit", "Prove entries two-sided, stable, independent, and as declared."),
     Job("doctor", "Say what is installed, what is missing, and what to do about it."),
 )

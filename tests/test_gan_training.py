@@ -15,7 +15,7 @@ import pytest
 from krepro.cell.script import Script
 from krepro.cell.supervise import Limits
 from krepro.engine import SCRIPT, Engine
-from krepro.gan import training_script
+from krepro.gan.run import training_script
 from krepro.matrix import Cell
 from krepro.project import Project
 from tests.conftest import ROOT, users_home
@@ -36,6 +36,7 @@ SETTINGS: dict[str, Any] = {
     "beta_1": 0.5,
     "stacked": False,
     "generator_width": 1.0,
+    "generator_frozen": False,
     "samples": 9,
 }
 Train = Callable[..., Path]
@@ -112,7 +113,13 @@ def test_a_training_goes_on_where_it_was(train: Train) -> None:
     train(folder, recipe="frozen-clone")
     assert told(folder, *LOSSES, *CHANGES) == whole
     facts = json.loads((folder / "facts.json").read_text())
-    assert facts == {"keras": "3.8.0", "backend": "torch", "error": "", "iterations": 12}
+    assert facts == {
+        "keras": "3.8.0",
+        "backend": "torch",
+        "error": "",
+        "finite": True,
+        "iterations": 12,
+    }
 
 
 def test_a_training_that_kept_nothing_starts_again(train: Train) -> None:

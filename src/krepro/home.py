@@ -68,6 +68,11 @@ class Home:
         return self.path / "fuzz"
 
     @property
+    def gan(self) -> Path:
+        """What GANs were trained, a folder each."""
+        return self.path / "gan"
+
+    @property
     def downloads(self) -> Path:
         """What uv downloaded, hard-linked into the environments."""
         return self.path / "uv"
@@ -87,6 +92,7 @@ class Home:
             self.sightings,
             self.recordings,
             self.fuzz,
+            self.gan,
             self.downloads,
             self.scratch,
         )

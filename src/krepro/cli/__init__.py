@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from krepro import __version__
-from krepro.cli import hunting, measuring, upgrading, upkeep
+from krepro.cli import hunting, measuring, training, upgrading, upkeep
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,6 +35,7 @@ for command in (
     hunting.culprit_command,
     upgrading.upgrade_command,
     hunting.fuzz_command,
+    training.gan_command,
     upkeep.schema,
 ):
     main.add_command(command)

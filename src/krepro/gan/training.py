@@ -2,7 +2,7 @@
 
     python training.py settings.json
 
-It needs Keras, NumPy and the files that the settings name, nothing of krepro. Losses and accuracies
+It needs Keras (2 or 3), NumPy and the files that the settings name, nothing of krepro. Losses and accuracies
 are computed here, from what the discriminator says just before each update, not by the metrics of
 Keras: those are part of what may be wrong.
 """
@@ -44,7 +44,10 @@ EPSILON = 1e-7
 SLOPE = 0.2
 # Stands where an iteration's number stands, for what is drawn once.
 FOR_SAMPLES = 2**31
-STATE, HISTORY, FACTS = "state.npz", "history.csv", "facts.json"
+STATE, HISTORY, FACTS, FINAL = "state.npz", "history.csv", "facts.json", "final.npz"
+# How many images the generator makes in the end, to be judged by.
+MOST_FINAL = 500
+KERAS_2 = keras.__version__.startswith("2.")
 
 
 # --- networks -----------------------------------------------------------------------------
@@ -52,6 +55,8 @@ STATE, HISTORY, FACTS = "state.npz", "history.csv", "facts.json"
 
 def leaky() -> Any:
     """Return the activation of both networks."""
+    if KERAS_2:
+        return keras.layers.LeakyReLU(alpha=SLOPE)
     return keras.layers.LeakyReLU(negative_slope=SLOPE)
 
 
@@ -153,6 +158,7 @@ class Recipe:
         """Return the model that trains the generator."""
         judge = self.judge()
         judge.trainable = False
+        self.generator.trainable = not self.settings["generator_frozen"]
         combined = keras.Sequential([self.generator, judge], name="combined")
         combined.compile(optimizer=self.adam("generator_rate"), loss="binary_crossentropy")
         return combined
@@ -165,7 +171,7 @@ class Recipe:
             ("combined", self.combined),
         ):
             self.before(name)
-            if not model.optimizer.built:
+            if not getattr(model.optimizer, "built", False):
                 model.optimizer.build(model.trainable_variables)
             found[name] = model.optimizer
         return found
@@ -229,7 +235,7 @@ class Both(keras.optimizers.Optimizer):
 
     def __init__(self, discriminator: Any, generator: Any) -> None:
         """Take the optimizers, each with its variables."""
-        super().__init__(learning_rate=0.0)
+        super().__init__(**({"name": "both"} if KERAS_2 else {"learning_rate": 0.0}))
         self.parts = (discriminator, generator)
 
     @property
@@ -260,7 +266,7 @@ class Gan(keras.Model):
 
     def judged(self, said: Any, label: float) -> Any:
         """Return the loss of what the discriminator says of images of one kind."""
-        return self.loss_of(label * keras.ops.ones_like(said), said)
+        return self.loss_of(0.0 * said + label, said)
 
 
 class TensorflowGan(Gan):
@@ -270,13 +276,18 @@ class TensorflowGan(Gan):
         """Train the discriminator on both kinds of images, then the generator."""
         import tensorflow as tf  # noqa: PLC0415
 
-        (real, noise, other_noise), *_ = data
+        (real, noise, *halves), *_ = data
+        other_noise = tf.concat(halves, axis=0)
         (discriminator, own), (generator, others) = self.optimizer.parts
 
         def step(optimizer: Any, variables: list[Any], loss_of: Callable[[], Any]) -> Any:
             with tf.GradientTape() as tape:
                 loss = loss_of()
-            optimizer.apply(tape.gradient(loss, variables), variables)
+            gradients = tape.gradient(loss, variables)
+            if KERAS_2:
+                optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            else:
+                optimizer.apply(gradients, variables)
             return loss
 
         generated = self.generator(noise)
@@ -297,7 +308,8 @@ class TorchGan(Gan):
         """Train the discriminator on both kinds of images, then the generator."""
         import torch  # noqa: PLC0415
 
-        (real, noise, other_noise), *_ = data
+        (real, noise, *halves), *_ = data
+        other_noise = torch.cat([torch.as_tensor(half) for half in halves])
         (discriminator, own), (generator, others) = self.optimizer.parts
 
         def step(optimizer: Any, variables: list[Any], loss: Any) -> Any:
@@ -322,7 +334,8 @@ class JaxGan(Gan):
         """Train the discriminator on both kinds of images, then the generator."""
         import jax  # noqa: PLC0415
 
-        (real, noise, other_noise), *_ = data
+        (real, noise, *halves), *_ = data
+        other_noise = jax.numpy.concatenate(halves)
         trainable, others, optimized, measured = state
         (discriminator, own), (generator, _) = self.optimizer.parts
         weights, making = trainable[: len(own)], trainable[len(own) :]
@@ -377,7 +390,9 @@ class TrainStep(Recipe):
 
     def train_both(self, real: Array, noise: Array, other_noise: Array) -> float:
         """Take all steps at once; return the generator's loss."""
-        return first(self.combined.train_on_batch([real, noise, other_noise]))
+        # Keras wants as many of each.
+        halves = np.split(other_noise, 2)
+        return first(self.combined.train_on_batch([real, noise, *halves]))
 
 
 RECIPES = {
@@ -436,6 +451,7 @@ class Training:
         self.images = np.load(settings["data"])["x"].astype("float32")
         keras.utils.set_random_seed(settings["seed"])
         self.recipe = RECIPES[settings["recipe"]](settings)
+        self.start = self.weights()
         self.done = 0
         self.resume()
 
@@ -468,10 +484,11 @@ class Training:
         draw, half = self.draw(self.done), self.settings["batch"] // 2
         real = self.images[draw.integers(len(self.images), size=half)]
         noise, other_noise = self.noise(draw, half), self.noise(draw, 2 * half)
-        generated = self.generated(noise)
         # All three are of the networks as they are before either learns.
-        of_real, of_generated = self.said(real), self.said(generated)
-        of_other = self.said(self.generated(other_noise))
+        images = self.generated(np.concatenate([noise, other_noise]))
+        generated = images[:half]
+        said = self.said(np.concatenate([real, images]))
+        of_real, of_generated, of_other = np.split(said, [half, 2 * half])
         before = self.weights()
         between = None
         if isinstance(self.recipe, TrainStep):
@@ -512,6 +529,7 @@ class Training:
                     os.fsync(file.fileno())
                     self.keep_samples()
                     self.keep_state()
+        self.keep_final()
         self.recipe.generator.save(self.folder / "generator.keras")
 
     def keep_samples(self) -> None:
@@ -520,6 +538,33 @@ class Training:
         written(
             self.folder / f"samples-{self.done:05d}.npy", np.save, self.generated(noise)
         )
+
+    def keep_final(self) -> None:
+        """Write what the networks came to: what D says of all images, and of new ones."""
+        samples = self.generated(self.noise(self.draw(FOR_SAMPLES + 1), MOST_FINAL))
+        moved = {
+            f"{name}_moved": np.array(
+                max(
+                    float(np.max(np.abs(b - a))) for a, b in zip(before, after, strict=True)
+                )
+            )
+            for name, before, after in zip(
+                ("discriminator", "generator"), self.start, self.weights(), strict=True
+            )
+        }
+        arrays = {
+            "samples": samples,
+            "of_real": self.said(self.images),
+            "of_generated": self.said(samples),
+            **moved,
+        }
+        written(self.folder / FINAL, lambda file, held: np.savez(file, **held), arrays)
+
+    def finite(self) -> bool:
+        """Whether all weights, and what the discriminator says, are finite numbers."""
+        arrays = [array for network in self.weights() for array in network]
+        arrays.append(self.said(self.images))
+        return all(bool(np.isfinite(array).all()) for array in arrays)
 
     # --- going on -------------------------------------------------------------------------
 
@@ -530,7 +575,7 @@ class Training:
             arrays |= {f"{name}-{number}": each for number, each in enumerate(weights)}
         for name, optimizer in self.recipe.optimizers().items():
             for number, variable in enumerate(optimizer.variables):
-                arrays[f"{name}-{number}"] = keras.ops.convert_to_numpy(variable.value)
+                arrays[f"{name}-{number}"] = numbers_of(variable)
         written(self.folder / STATE, lambda file, held: np.savez(file, **held), arrays)
 
     def resume(self) -> None:
@@ -554,6 +599,13 @@ class Training:
         history.write_text("".join(lines[: self.done + 1]), encoding="utf-8")
 
 
+def numbers_of(variable: Any) -> Array:
+    """Return the value of a variable."""
+    if KERAS_2:
+        return variable.numpy()
+    return keras.ops.convert_to_numpy(variable.value)
+
+
 def numbered(held: dict[str, Array], name: str) -> list[Array]:
     """Return the arrays of a name, in their order."""
     count = sum(key.rpartition("-")[0] == name for key in held)
@@ -571,13 +623,21 @@ def written(path: Path, write: Callable[[Any, Any], None], value: Any) -> None:
 def main() -> None:
     """Train by the settings in a file, and write down how it ended."""
     settings = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    facts = {"keras": keras.version(), "backend": keras.backend.backend(), "error": ""}
+    facts = {
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+        "error": "",
+        "finite": True,
+    }
     training = None
     try:
         training = Training(settings)
         training.run()
+    except OSError:  # A disk that is full says nothing of Keras.
+        raise
     except Exception as error:  # noqa: BLE001  Whatever Keras raises is a result.
         facts["error"] = f"{type(error).__name__}: {error}"
+        facts["finite"] = training is None or training.finite()
         traceback.print_exc()
     facts["iterations"] = training.done if training else 0
     text = json.dumps(facts, indent=1)

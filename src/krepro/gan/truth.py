@@ -1,0 +1,246 @@
+"""How often the diagnosis is right: trainings judged by a rule of its own, which was written first.
+
+The rule looks at what the networks are in the end (``final.npz``: answers to all real images and to
+500 new samples, and whether weights moved since the start), not at curves, and not at the samples
+that the diagnosis sees:
+
+1. ``diverged``: a sample or an answer is not finite, or at least 95 % of all answers are within
+   1e-6 of 0 or 1, where float32 leaves no gradient.
+2. ``discriminator-frozen``, ``generator-frozen``: no weight differs from what it was at first.
+3. ``convergence-failure``: the answers tell real images from samples (AUC of 0.99 or more), and the
+   generator's loss on the new samples is 3 or more.
+4. ``mode-collapse``: by the birthday paradox (Arora and Zhang, 2017), the samples come from less
+   than half as many images as there are real ones. A pair is one image if it is closer than a
+   quarter of the real images' median distance to their nearest one; the share of such pairs is 1 /
+   the number of images behind them.
+5. ``stable``: they come from more than twice as many, and at least half of the samples are as near
+   to a real image as its fifth-nearest real one is (the precision of Kynkäänniemi et al., 2019).
+6. Otherwise the truth is not known, and the run counts for nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from krepro.engine import Engine, Options, default_isolation
+from krepro.gan.diagnosis import Diagnosis
+from krepro.gan.images import digits
+from krepro.gan.run import Run, Trained, Trainer
+from krepro.gan.settings import SCENARIOS, SIZES, settings_of
+from krepro.home import Home
+from krepro.hunt.commands import stoppable
+from krepro.project import Project
+
+Array = npt.NDArray[Any]
+
+
+class Case(msgspec.Struct, frozen=True, order=True):
+    """One training with what it truly is (None: not known), and what the diagnosis says."""
+
+    size: str
+    scenario: str
+    recipe: str
+    release: str
+    stack: str
+    seed: int
+    truth: str | None
+    diagnosis: str
+
+
+def truth_of(final: dict[str, Array], real: Array) -> Diagnosis | None:
+    """Return what a training truly came to, by the rule above.
+
+    Args:
+        final: the arrays of ``final.npz``.
+        real: the real images, shape (count, side, side, 1).
+    """
+    return by_answers(final) or by_samples(flat(final["samples"]), flat(real))
+
+
+def by_answers(final: dict[str, Array]) -> Diagnosis | None:
+    """Return what the weights and the discriminator's answers tell: points 1 to 3."""
+    samples = final["samples"]
+    of_real, of_generated = (
+        np.ravel(final[name]).astype(float) for name in ("of_real", "of_generated")
+    )
+    answers = np.concatenate([of_real, of_generated])
+    if not np.isfinite(answers).all() or not np.isfinite(samples).all():
+        return Diagnosis.DIVERGED
+    if np.mean(np.minimum(answers, 1 - answers) < 1e-6) >= 0.95:
+        return Diagnosis.DIVERGED
+    if final["discriminator_moved"] == 0:
+        return Diagnosis.DISCRIMINATOR_FROZEN
+    if final["generator_moved"] == 0:
+        return Diagnosis.GENERATOR_FROZEN
+    loss = -np.mean(np.log(np.clip(of_generated, 1e-7, 1)))
+    if auc(of_real, of_generated) >= 0.99 and loss >= 3:
+        return Diagnosis.CONVERGENCE_FAILURE
+    return None
+
+
+def by_samples(samples: Array, images: Array) -> Diagnosis | None:
+    """Return what the samples tell: points 4 and 5."""
+    within = np.sort(distances(images, images), axis=1)[:, 1:]
+    apart = distances(samples, samples)[np.triu_indices(len(samples), 1)]
+    same = float(np.mean(apart < 0.25 * np.median(within[:, 0])))
+    if same * len(images) > 2:
+        return Diagnosis.MODE_COLLAPSE
+    near = (distances(samples, images) <= within[:, 4]).any(axis=1)
+    varied = same * len(images) < 0.5
+    return Diagnosis.STABLE if varied and near.mean() >= 0.5 else None
+
+
+def flat(images: Array) -> Array:
+    """Return images as rows, in float64."""
+    return images.reshape(len(images), -1).astype(float)
+
+
+def distances(some: Array, others: Array) -> Array:
+    """Return the distance from each of some rows to each of others."""
+    squares = (some**2).sum(1)[:, None] + (others**2).sum(1) - 2 * some @ others.T
+    found: Array = np.sqrt(np.maximum(squares, 0))
+    return found
+
+
+def auc(of_real: Array, of_generated: Array) -> float:
+    """Return how often a real image is taken for real rather than a generated one."""
+    above = (of_real[:, None] > of_generated).mean()
+    return float(above + 0.5 * (of_real[:, None] == of_generated).mean())
+
+
+def case_of(trained: Trained) -> Case:
+    """Return a training as a case."""
+    settings, cell = trained.run.settings, trained.run.cell
+    final = trained.folder / "final.npz"
+    truth: Diagnosis | None = None
+    if final.is_file():
+        with np.load(final) as held:
+            truth = truth_of(dict(held), trained.run.images)
+    elif trained.error and trained.finding.diagnosis == Diagnosis.DIVERGED:
+        truth = Diagnosis.DIVERGED
+    return Case(
+        settings.size,
+        settings.scenario,
+        settings.recipe,
+        cell.release,
+        cell.stack,
+        settings.seed,
+        truth and truth.value,
+        trained.outcome if trained.error or trained.trouble else trained.finding.diagnosis,
+    )
+
+
+def confusion(cases: Sequence[Case]) -> list[list[str]]:
+    """Return how often which truth was called what, as rows of text with a header."""
+    known = [case for case in cases if case.truth]
+    counts = Counter((case.truth, case.diagnosis) for case in known)
+    names = [d.value for d in Diagnosis if any(d.value in pair for pair in counts)]
+    names += sorted({said for _, said in counts} - set(names))
+    truths = [name for name in names if any(truth == name for truth, _ in counts)]
+    rows = [["truth", *names]]
+    rows += [
+        [truth, *(str(counts[truth, said] or "") for said in names)] for truth in truths
+    ]
+    return rows
+
+
+def agreement(cases: Sequence[Case]) -> float:
+    """Return the share of cases of known truth that are called what they are."""
+    known = [case for case in cases if case.truth]
+    return sum(case.truth == case.diagnosis for case in known) / max(1, len(known))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train, judge, and print the confusion table; return 1 where the diagnosis is not good."""
+    parser = argparse.ArgumentParser(
+        prog="python -m krepro.gan.truth", description=main.__doc__
+    )
+    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--scenario", action="append", choices=list(SCENARIOS))
+    parser.add_argument("--recipe", action="append")
+    parser.add_argument("--backend", action="append")
+    parser.add_argument("--release", default="newest")
+    parser.add_argument(
+        "--seeds", default="0-9", help="FIRST-LAST; thresholds were fixed on 100-109"
+    )
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--output", type=Path, help="Add the cases to this JSON file.")
+    asked = parser.parse_args(arguments)
+    first, _, last = asked.seeds.partition("-")
+    seeds = range(int(first), int(last or first) + 1)
+    project = Project.find(Path.cwd())
+    stacks = [
+        project.matrix.primary(b) for b in asked.backend or ("tensorflow", "jax", "torch")
+    ]
+    cells = project.cells(project.versions("quick", (asked.release,)), stacks)
+    images = digits(asked.size, 8)
+    kinds = list(
+        itertools.product(asked.scenario or SCENARIOS, asked.recipe or ["frozen-clone"])
+    )
+    if not asked.scenario and not asked.recipe:
+        kinds.append(("stable", "classic"))
+    runs = [
+        Run(settings_of(scenario, size=asked.size, recipe=recipe, seed=seed), cell, images)
+        for scenario, recipe in kinds
+        for seed in seeds
+        for cell in cells
+    ]
+    home = Home.find()
+    engine = Engine(
+        home,
+        project.folder,
+        project.matrix,
+        options=Options(default_isolation(), asked.jobs),
+    )
+    cases: list[Case] = []
+    with stoppable(engine), engine.room() as scratch:
+        trainer = Trainer(engine, scratch, home.gan)
+        for trained in trainer.train_all(runs, asked.jobs):
+            case = case_of(trained)
+            cases.append(case)
+            mark = "  " if case.truth in {None, case.diagnosis} else "! "
+            told = f"{mark}{trained.run}: {case.diagnosis}, truly {case.truth}"
+            click.echo(told, err=True)
+    if asked.output:
+        held = read_cases(asked.output) if asked.output.is_file() else []
+        fresh = {identity(case): case for case in [*held, *cases]}
+        write_cases(asked.output, sorted(fresh.values()))
+    for row in confusion(cases):
+        click.echo("  ".join(f"{text:>20}" for text in row))
+    share = agreement(cases)
+    click.echo(f"{share:.1%} of {sum(case.truth is not None for case in cases)} agree")
+    return 0 if share >= 0.95 else 1
+
+
+def identity(case: Case) -> tuple[str, str, str, str, str, int]:
+    """Return what a case is a case of."""
+    return case.size, case.scenario, case.recipe, case.release, case.stack, case.seed
+
+
+def read_cases(path: Path) -> list[Case]:
+    """Return the cases of a file."""
+    return msgspec.convert(
+        json.loads(path.read_text(encoding="utf-8"))["cases"], list[Case]
+    )
+
+
+def write_cases(path: Path, cases: Sequence[Case]) -> None:
+    """Write cases, a line each."""
+    lines = ",\n".join(json.dumps(msgspec.to_builtins(case)) for case in cases)
+    path.write_text(f'{{"schema": 1, "cases": [\n{lines}\n]}}\n', encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
