@@ -141,7 +141,8 @@ def compared(asked: Asked) -> tuple[Array | None, Array | None]:
     if asked.samples is None:
         return None, None
     try:
-        samples: Array = np.load(asked.samples, allow_pickle=False)
+        with asked.samples.open("rb") as file:
+            samples: Array = np.load(file, allow_pickle=False)
     except FileNotFoundError:
         raise SelectionError(f"{asked.samples}: no such file") from None
     except (OSError, ValueError, EOFError) as error:

@@ -50,6 +50,7 @@ HEALTHY_ACCURACY = (0.15, 0.985)
 # The samples' median distance to the nearest other one, relative to that of as many real images:
 # below the one they have collapsed, above the other they have not.
 COLLAPSED, VARIED = 0.2, 0.4
+VARIETY = "variety of the samples"
 # Healthy bands, as the published experiment has them; for pictures and texts.
 BANDS = {
     "real_loss": (0.5, 0.8),
@@ -211,6 +212,8 @@ class Judge:
 
     def look(self) -> None:
         """Take note of all signals."""
+        if not len(self.history):
+            return
         for name, healthy in (
             ("discriminator", HEALTHY_DISCRIMINATOR),
             ("generator_loss", HEALTHY_GENERATOR),
@@ -231,7 +234,7 @@ class Judge:
             self.notes.append("no samples were given: variety was not judged")
         else:
             healthy = (VARIED, float("inf"))
-            self.signals.append(Signal("variety of the samples", self.variety, healthy))
+            self.signals.append(Signal(VARIETY, self.variety, healthy))
 
     def level(self, name: str) -> float:
         """Return the mean of the last third."""

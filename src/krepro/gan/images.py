@@ -24,11 +24,16 @@ def digits(size: Size, digit: int) -> Array:
     """Return the images of one digit among those that come with scikit-learn.
 
     Returns:
-        Shape (count, side, side, 1), float32, in [-1, 1]; the smallest set there is: 174 to 183.
+        Shape (count, side, side, 1), float32, in [-1, 1]; there are 174 to 183 of each.
+
+    Raises:
+        SelectionError: it is no digit.
     """
     from sklearn.datasets import load_digits  # noqa: PLC0415  Optional, and slow to import.
 
     data = load_digits()
+    if digit not in data.target:
+        raise SelectionError(f"no image is of the class {digit}")
     return fitted(data.images[data.target == digit] / 8.0 - 1.0, size)
 
 

@@ -517,7 +517,7 @@ class Training:
         """Train to the end."""
         settings = self.settings
         with (self.folder / HISTORY).open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
+            writer = csv.writer(file, lineterminator="\n")
             if not self.done:
                 writer.writerow(COLUMNS)
                 self.keep_samples()

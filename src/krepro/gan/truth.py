@@ -35,19 +35,24 @@ import numpy as np
 import numpy.typing as npt
 
 from krepro.engine import Engine, Options, default_isolation
-from krepro.gan.diagnosis import Diagnosis
+from krepro.gan.diagnosis import VARIETY, Diagnosis, plain
 from krepro.gan.images import digits
 from krepro.gan.run import Run, Trained, Trainer
-from krepro.gan.settings import SCENARIOS, SIZES, settings_of
+from krepro.gan.settings import RECIPES, SCENARIOS, SIZES, settings_of
 from krepro.home import Home
 from krepro.hunt.commands import stoppable
 from krepro.project import Project
+from krepro.repro import BACKENDS
 
 Array = npt.NDArray[Any]
 
 
 class Case(msgspec.Struct, frozen=True, order=True):
-    """One training with what it truly is (None: not known), and what the diagnosis says."""
+    """One training with what it truly is (None: not known), and what the diagnosis says.
+
+    ``losses`` are the discriminator's and the generator's over the last third; ``variety`` is that
+    of the samples; both as the diagnosis sees them, empty or None where there are none.
+    """
 
     size: str
     scenario: str
@@ -55,8 +60,11 @@ class Case(msgspec.Struct, frozen=True, order=True):
     release: str
     stack: str
     seed: int
+    iterations: int
     truth: str | None
     diagnosis: str
+    losses: tuple[float, ...] = ()
+    variety: float | None = None
 
 
 def truth_of(final: dict[str, Array], real: Array) -> Diagnosis | None:
@@ -130,6 +138,8 @@ def case_of(trained: Trained) -> Case:
             truth = truth_of(dict(held), trained.run.images)
     elif trained.error and trained.finding.diagnosis == Diagnosis.DIVERGED:
         truth = Diagnosis.DIVERGED
+    signals = {signal.name: round(signal.value, 3) for signal in trained.finding.signals}
+    losses = [signals.get(plain(name)) for name in ("discriminator", "generator_loss")]
     return Case(
         settings.size,
         settings.scenario,
@@ -137,8 +147,11 @@ def case_of(trained: Trained) -> Case:
         cell.release,
         cell.stack,
         settings.seed,
+        trained.finding.iterations,
         truth and truth.value,
-        trained.outcome if trained.error or trained.trouble else trained.finding.diagnosis,
+        trained.outcome,
+        tuple(loss for loss in losses if loss is not None),
+        signals.get(VARIETY),
     )
 
 
@@ -169,9 +182,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--scenario", action="append", choices=list(SCENARIOS))
-    parser.add_argument("--recipe", action="append")
-    parser.add_argument("--backend", action="append")
-    parser.add_argument("--release", default="newest")
+    parser.add_argument("--recipe", action="append", choices=list(RECIPES))
+    parser.add_argument("--stack", action="append", help="By default, the primary ones.")
+    parser.add_argument("--release", action="append", help="A selector.  [default: newest]")
+    parser.add_argument("--iterations", type=int)
     parser.add_argument(
         "--seeds", default="0-9", help="FIRST-LAST; thresholds were fixed on 100-109"
     )
@@ -181,10 +195,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     first, _, last = asked.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)
     project = Project.find(Path.cwd())
-    stacks = [
-        project.matrix.primary(b) for b in asked.backend or ("tensorflow", "jax", "torch")
-    ]
-    cells = project.cells(project.versions("quick", (asked.release,)), stacks)
+    stacks = project.stacks(BACKENDS, asked.stack or ())
+    versions = project.versions("quick", asked.release or ("newest",))
+    cells = project.cells(versions, stacks)
     images = digits(asked.size, 8)
     kinds = list(
         itertools.product(asked.scenario or SCENARIOS, asked.recipe or ["frozen-clone"])
@@ -192,7 +205,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not asked.scenario and not asked.recipe:
         kinds.append(("stable", "classic"))
     runs = [
-        Run(settings_of(scenario, size=asked.size, recipe=recipe, seed=seed), cell, images)
+        Run(
+            settings_of(
+                scenario,
+                size=asked.size,
+                recipe=recipe,
+                seed=seed,
+                iterations=asked.iterations,
+            ),
+            cell,
+            images,
+        )
         for scenario, recipe in kinds
         for seed in seeds
         for cell in cells
