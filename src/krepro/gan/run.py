@@ -88,11 +88,9 @@ class Trained:
         """What it came to, in a word or two."""
         if self.trouble:
             return "not trained"
-        return (
-            f"raises {self.error.partition(':')[0]}"
-            if self.error
-            else self.finding.diagnosis
-        )
+        if self.error and self.finding.diagnosis == Diagnosis.UNDECIDED:
+            return f"raises {self.error.partition(':')[0]}"
+        return self.finding.diagnosis
 
 
 @dataclass
