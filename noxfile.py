@@ -115,6 +115,13 @@ def teeth(session: nox.Session) -> None:
     session.run("python", "-m", "krepro.fuzz.teeth", *session.posargs)
 
 
+@nox.session(default=False)
+def gan_truth(session: nox.Session) -> None:
+    """Train GANs, and count how often the diagnosis is what they truly are (half an hour)."""
+    install(session, extra="gan")
+    session.run("python", "-m", "krepro.gan.truth", *session.posargs)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure what the engine costs, against the plain way and against its floor."""
