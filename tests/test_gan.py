@@ -182,6 +182,10 @@ def test_variety() -> None:
     assert variety_of(0.5 * OTHERS, REAL) == pytest.approx(0.5, abs=0.05)
     assert variety_of(np.repeat(REAL[:1], 20, axis=0), REAL) == 0
     assert variety_of(np.full_like(REAL, np.nan), REAL) == 0
+    # As many of each are compared: the first 20 of these are 3 apart, all 60 are 1 apart.
+    apart = np.concatenate([np.arange(0, 60, 3), np.arange(1, 60, 3), np.arange(2, 60, 3)])
+    line = apart[:, None, None].astype(float)
+    assert variety_of(line, line[:20]) == pytest.approx(1)
     corners = np.array([[0.0, 0.0], [0.0, 3.0], [4.0, 0.0]])
     assert median_gap(corners) == pytest.approx(3)
     with pytest.raises(
@@ -248,7 +252,9 @@ def test_losses_that_are_no_numbers_survive_json(tmp_path: Path) -> None:
     columns = curves(3, real_loss=[0.5, np.nan, np.inf], real_accuracy=[np.nan] * 3)
     path = tmp_path / "h.json"
     path.write_text(to_json(History.of(columns)))
-    json.loads(path.read_text(), parse_constant=pytest.fail)
+    table = json.loads(path.read_text(), parse_constant=pytest.fail)
+    assert table["history"]["real_accuracy"] == [None] * 3
+    assert table["history"]["real_loss"] == [0.5, "nan", "inf"]
     found = read_history(path)
     np.testing.assert_array_equal(found["real_loss"], [0.5, np.nan, np.inf])
     assert "real_accuracy" not in found

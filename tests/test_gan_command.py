@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -161,8 +162,9 @@ def test_a_folder_is_another_for_all_that_a_result_depends_on() -> None:
         run_of(release="3.7.0"),
         run_of("aggressive"),
         replace(run, images=OTHERS),
+        replace(run, settings=msgspec.structs.replace(run.settings, iterations=7)),
     ]
-    assert len({run.name, *(other.name for other in others)}) == 5
+    assert len({run.name, *(other.name for other in others)}) == 6
     assert run.name == run_of().name
 
 
@@ -251,6 +253,8 @@ def test_a_mosaic_has_each_sample_in_its_place() -> None:
     samples = np.arange(4 * 2 * 3).reshape(4, 2, 3, 1).astype(float)
     found = gan_picture.mosaic(samples, side=2)
     assert found.shape == (5, 7)
+    np.testing.assert_array_equal(found[:2, 4:], samples[1, ..., 0])
+    np.testing.assert_array_equal(found[3:, :3], samples[2, ..., 0])
     np.testing.assert_array_equal(found[3:, 4:], samples[3, ..., 0])
     assert np.isnan(found[2]).all()
     assert np.isnan(found[:, 3]).all()
@@ -383,9 +387,10 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(home: Home) -> None:
     assert rows_of(home) < 160
     krepro(*asked)
     [path] = home.gan.glob("stable-*/history.csv")
-    resumed = read_history(path)
+    resumed, written = read_history(path), path.stat().st_mtime_ns
     krepro(*asked, "--anew")
     whole = read_history(path)
+    assert path.stat().st_mtime_ns > written
     assert len(resumed) == len(whole) == 160
     # What Keras reports are means since the start on this release: since the restart, then.
     for name, values in whole.columns.items():
