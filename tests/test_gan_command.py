@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,18 +24,20 @@ from click.testing import CliRunner, Result
 from krepro.cell.script import Script
 from krepro.cell.supervise import Limits
 from krepro.cli import main
+from krepro.doctor import candidates
 from krepro.engine import SCRIPT, Engine
 from krepro.gan.diagnosis import Diagnosis, Finding
 from krepro.gan.history import History, read_history
 from krepro.gan.run import Run, Trained, ending, judged, last_row
-from krepro.gan.settings import settings_of
-from krepro.gan.truth import Case, read_cases, write_cases
+from krepro.gan.settings import RECIPES, SCENARIOS, settings_of
+from krepro.gan.truth import Case, agreement, read_cases, write_cases
 from krepro.gan.truth import main as judge
 from krepro.home import Home
 from krepro.matrix import Cell
 from krepro.project import Project
 from krepro.render import gan as rendering
 from krepro.render import gan_page, gan_picture
+from krepro.repro import BACKENDS
 from tests.conftest import ROOT, users_home
 from tests.test_gan import ALIKE, OTHERS, REAL, csv_text, curves
 
@@ -343,23 +348,19 @@ def test_the_classic_recipe_does_not_train_the_discriminator(
 
 
 @pytest.mark.keras
-def test_the_same_seed_on_the_same_cell_is_the_same_to_the_last_bit(home: Home) -> None:
-    asked = [
-        "--size",
-        "small",
-        "-r",
-        "3.8.0",
-        "-b",
-        "jax",
-        "--iterations",
-        "20",
-        "--no-pictures",
-        "--anew",
-    ]
+def test_the_same_seed_on_the_same_cell_is_the_same_to_the_last_bit(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del home
+    monkeypatch.chdir(tmp_path)
+    wanted = (
+        "--size small -r 3.8.0 -b jax --iterations 20 --no-pictures --anew --folder runs"
+    )
+    asked = wanted.split()
     found = []
     for _ in range(2):
         assert krepro(*asked).exit_code == 3
-        [folder] = home.gan.glob("stable-*")
+        [folder] = (tmp_path / "runs").glob("stable-*")
         found.append(
             [(folder / name).read_bytes() for name in ("history.csv", "samples-00020.npy")]
         )
@@ -396,6 +397,25 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(home: Home) -> None:
     for name, values in whole.columns.items():
         if not name.startswith("reported_"):
             np.testing.assert_array_equal(resumed[name], values, err_msg=name)
+
+
+@pytest.mark.keras
+def test_two_that_train_the_same_at_once_train_it_once(home: Home) -> None:
+    asked = ["--size", "small", "-r", "3.8.0", "--iterations", "25", "--no-pictures"]
+    command = [sys.executable, "-m", "krepro", "gan", *asked]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
+    told = [each.communicate(timeout=120)[0] for each in both]
+    assert told[0] == told[1]
+    assert [each.returncode for each in both] == [3, 3]
+    assert rows_of(home) == 25
+
+
+def test_trainings_are_pruned_the_oldest_first(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    for age, name in enumerate(("new", "old")):
+        (home.gan / name).mkdir(parents=True)
+        os.utime(home.gan / name, (1e9 - age, 1e9 - age))
+    assert [path.name for path, _ in candidates(home)] == ["old", "new"]
 
 
 @pytest.mark.keras
@@ -447,6 +467,41 @@ def test_trainings_are_judged(
 
 
 # --- the page -----------------------------------------------------------------------------
+
+
+def test_the_page_has_the_tables_of_what_is_stored() -> None:
+    page = (ROOT / "docs" / "gan.md").read_text(encoding="utf-8")
+    assert gan_page.with_tables(page, ROOT / "docs" / "gan") == page
+    for picture in re.findall(r"\]\((gan/[^)]*)\)", page):
+        assert (ROOT / "docs" / picture).is_file()
+
+
+def test_each_recipe_was_trained_on_every_cell() -> None:
+    """And the diagnosis was judged on ten seeds of each scenario and backend."""
+    folder = ROOT / "docs" / "gan"
+    project = Project(ROOT)
+    stacks = [project.matrix.primary(backend) for backend in BACKENDS]
+    cells = project.cells(
+        project.matrix.versions, [*stacks, *project.matrix.reference_stacks()]
+    )
+    trained = {(c.recipe, c.stack, c.release) for c in read_cases(folder / "recipes.json")}
+    assert trained == {(recipe, c.stack, c.release) for recipe in RECIPES for c in cells}
+    newest = str(project.matrix.versions[-1])
+    judged_of = Counter(
+        (c.scenario, c.recipe, c.stack)
+        for c in read_cases(folder / "judged.json")
+        if c.release == newest and c.size == "small"
+    )
+    kinds = [*((name, "frozen-clone") for name in SCENARIOS), ("stable", "classic")]
+    assert judged_of == {(*kind, stack.name): 10 for kind in kinds for stack in stacks}
+
+
+def test_the_diagnosis_is_right_on_seeds_that_it_was_not_fixed_on() -> None:
+    cases = read_cases(ROOT / "docs" / "gan" / "judged.json")
+    assert {case.seed for case in cases}.isdisjoint({100, 101, 102})
+    assert agreement(cases) >= 0.95
+    healthy = [case for case in cases if case.truth == "stable"]
+    assert {case.diagnosis for case in healthy} <= {"stable", "undecided"}
 
 
 def test_recipes_are_told_by_range_of_releases() -> None:

@@ -111,7 +111,7 @@ def prune(home: Home, max_bytes: int, *, dry_run: bool) -> Iterator[tuple[Path, 
     """Remove what was not used for longest until the cache folder is small enough.
 
     Leftovers of killed runs go first, then downloads, which can be had again, then recordings of
-    scripts, then overlays and stacks. Results stay.
+    scripts and trained GANs, then overlays and stacks. Results stay.
 
     Yields:
         Each folder that was removed (or would be), and its size in bytes.
@@ -149,8 +149,8 @@ def candidates(home: Home) -> Iterator[tuple[Path, bool]]:
                 yield folder, True
     if home.downloads.is_dir():
         yield home.downloads, False
-    recorded = sorted(_folders(home.recordings), key=lambda p: p.stat().st_mtime)
-    yield from ((path, False) for path in recorded)
+    made = [path for room in (home.recordings, home.gan) for path in _folders(room)]
+    yield from ((path, False) for path in sorted(made, key=lambda p: p.stat().st_mtime))
     both = [
         p
         for room in (home.overlays, home.stacks)

@@ -173,7 +173,7 @@ def train(asked: Asked) -> rendering.Outcome:
         )
     ]
     home = Home.find()
-    folder = asked.folder or home.gan
+    folder = (asked.folder or home.gan).absolute()
     engine = Engine(
         home,
         project.folder,

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock
 
 from krepro.cell.script import Script
 from krepro.cell.supervise import Limits
@@ -28,6 +29,7 @@ from krepro.matrix import Cell
 from krepro.project import SelectionError
 
 Array = npt.NDArray[Any]
+LOCK = ".lock"
 # How often a training's history is looked at, in seconds.
 LOOK_S = 0.5
 MEMORY_MB = 6144
@@ -117,26 +119,33 @@ class Trainer:
     def train(self, run: Run) -> Trained:
         """Train, or go on, or take what is there; diagnose it."""
         folder = self.folder / run.name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            # Another run of krepro may train the same.
+            with FileLock(folder / LOCK):
+                trouble = self._unless_ended(run, folder)
+        except OSError as error:
+            trouble = f"{folder} cannot be written: {error}"
+        return judged(run, folder, trouble)
+
+    def _unless_ended(self, run: Run, folder: Path) -> str:
+        """Train, or go on, if there is anything to do; return what kept it from its end."""
         if self.anew:
-            shutil.rmtree(folder, ignore_errors=True)
+            for path in folder.iterdir():
+                if path.name != LOCK:
+                    path.unlink()
         trouble = ""
         if not ended(folder) and not self.engine.stop.is_set():
             trouble = self._train(run, folder)
-        if not trouble and not ended(folder):
-            trouble = "stopped"
-        return judged(run, folder, trouble)
+        return trouble or ("" if ended(folder) else "stopped")
 
     def _train(self, run: Run, folder: Path) -> str:
         """Have the script train; return what kept it from its end, if anything did."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            np.savez(folder / "images.npz", x=run.images)
-            settings = msgspec.to_builtins(run.settings)
-            settings |= {"folder": str(folder), "data": str(folder / "images.npz")}
-            path = folder / "settings.json"
-            path.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            return f"{folder} cannot be written: {error}"
+        np.savez(folder / "images.npz", x=run.images)
+        settings = msgspec.to_builtins(run.settings)
+        settings |= {"folder": str(folder), "data": str(folder / "images.npz")}
+        path = folder / "settings.json"
+        path.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
         kit = self.scratch / f"kit-{run.name}"
         kit.mkdir(exist_ok=True)
         shutil.copy(training_script(), kit / "training.py")

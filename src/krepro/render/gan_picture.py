@@ -72,7 +72,7 @@ def write_curves(history: History, path: Path, title: str) -> None:
     figure.text(
         0.01,
         0.005,
-        "Shaded: healthy by the published experiment (darker: generator as well).",
+        "Shaded: healthy in the published experiment (darker: the discriminator; all: the generator).",
         fontsize=7,
         color="#555555",
     )
