@@ -140,39 +140,66 @@ def show(axis: Any, image: Array) -> None:
 
 
 def write_overview(trained: Sequence[Trained], path: Path) -> None:
-    """Write all trainings as one figure: a row for scenario and recipe, a column for each cell."""
+    """Write all trainings as one figure: cells one way, scenario and recipe the other.
+
+    Of several seeds, the first is shown. There are at least as many columns as rows.
+    """
     plt = plotting()
-    cells = list(dict.fromkeys(str(each.run.cell) for each in trained))
-    kinds = list(dict.fromkeys(kind_of(each) for each in trained))
+    kinds = list(dict.fromkeys(map(kind_of, trained)))
+    cells = list(dict.fromkeys(map(cell_of, trained)))
+    wide = len(kinds) > len(cells)
+    rows, columns = (cells, kinds) if wide else (kinds, cells)
     figure, axes = plt.subplots(
-        2 * len(kinds),
-        len(cells),
-        figsize=(2.6 * len(cells) + 1.2, 3.4 * len(kinds)),
+        2 * len(rows),
+        len(columns),
+        figsize=(2.3 * len(columns) + 1.0, 3.2 * len(rows)),
         squeeze=False,
-        height_ratios=(3, 1) * len(kinds),
+        height_ratios=(3, 1) * len(rows),
+        gridspec_kw={"hspace": 0.3},
     )
     for axis in axes.flat:
         axis.axis("off")
+    drawn = set()
     for each in trained:
-        row, column = kinds.index(kind_of(each)), cells.index(str(each.run.cell))
+        names = (cell_of(each), kind_of(each))
+        if names in drawn:
+            continue
+        drawn.add(names)
+        own = names if wide else names[::-1]
+        row, column = rows.index(own[0]), columns.index(own[1])
         tile(axes[2 * row, column], axes[2 * row + 1, column], each)
-        if column == 0:
-            axes[2 * row, 0].set_ylabel("\n".join(kinds[row]), fontsize=9)
-        if row == 0:
-            axes[0, column].annotate(
-                cells[column],
-                (0.5, 1.22),
-                xycoords="axes fraction",
-                ha="center",
-                fontsize=9,
-                fontweight="bold",
-            )
+    for row, name in enumerate(rows):
+        axes[2 * row, 0].annotate(
+            name,
+            (-0.12, 0.5),
+            xycoords="axes fraction",
+            ha="right",
+            va="center",
+            rotation=90,
+            fontsize=9,
+            fontweight="bold",
+        )
+    for column, name in enumerate(columns):
+        axes[0, column].annotate(
+            name,
+            (0.5, 1.18),
+            xycoords="axes fraction",
+            ha="center",
+            va="bottom",
+            fontsize=9,
+            fontweight="bold",
+        )
     save(figure, path)
 
 
-def kind_of(trained: Trained) -> tuple[str, str]:
-    """Return scenario and recipe."""
-    return trained.run.settings.scenario, trained.run.settings.recipe
+def kind_of(trained: Trained) -> str:
+    """Return scenario and recipe, a line each."""
+    return f"{trained.run.settings.scenario}\n{trained.run.settings.recipe}"
+
+
+def cell_of(trained: Trained) -> str:
+    """Return the cell, on two lines."""
+    return str(trained.run.cell).replace("@", "\n")
 
 
 def tile(upper: Any, lower: Any, trained: Trained) -> None:
@@ -193,6 +220,8 @@ def tile(upper: Any, lower: Any, trained: Trained) -> None:
         lower.axis("on")
         draw(lower, history_of(trained), "loss", legend=False)
         lower.tick_params(labelsize=6)
+        lower.set_xticks([])
+        lower.set_xlabel(f"{trained.finding.iterations} iterations", fontsize=6)
 
 
 def save(figure: Any, path: Path) -> None:
