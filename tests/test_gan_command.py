@@ -505,19 +505,40 @@ def test_the_diagnosis_is_right_on_seeds_that_it_was_not_fixed_on() -> None:
 
 
 def test_recipes_are_told_by_range_of_releases() -> None:
-    def case(release: str, diagnosis: str, recipe: str = "classic") -> Case:
-        return Case("small", "stable", recipe, release, "jax-0.4", 0, 9, None, diagnosis)
+    def case(
+        release: str, recipe: str, said: str = "", loss: float = 0.5, **more: Any
+    ) -> Case:
+        return Case(
+            "small",
+            "stable",
+            recipe,
+            release,
+            more.pop("stack", "jax-0.4"),
+            0,
+            40,
+            None,
+            said or "undecided",
+            last=(0.7, 0.7, loss),
+            **more,
+        )
 
-    told = [
-        ("3.5.0", "stable"),
-        ("3.10.0", "diverged"),
-        ("3.6.0", "stable"),
-        ("3.7.0", "x"),
+    cases = [
+        *(case(release, "train-step") for release in ("3.5.0", "3.6.0", "3.7.0", "3.10.0")),
+        case("3.5.0", "classic", loss=0.50001),
+        case("3.10.0", "classic", "raises KeyError"),
+        case("3.6.0", "classic"),
+        case("3.7.0", "classic", loss=0.6),
+        case("3.7.0", "frozen-twin", "discriminator-frozen"),
+        case("3.7.0", "frozen-clone", aside=0.25),
+        case("2.16.0", "classic", stack="keras-2"),
     ]
-    cases = [case(*each) for each in told] + [case("3.7.0", "stable", "train-step")]
-    cases.append(Case("small", "stable", "classic", "2.16.0", "keras-2", 0, 9, None, "x"))
-    table = gan_page.recipes_table(cases)
-    assert table.splitlines()[0] == "| Recipe | jax | Keras 2 |"
-    first = "3.5.0 to 3.6.0: **stable**<br>3.7.0: x<br>3.10.0: diverged"
-    assert f"| `classic` | {first} | 2.16.0: x |" in table
-    assert "| `train-step` | 3.7.0: **stable** | not measured |" in table
+    table = gan_page.recipes_table(cases).splitlines()
+    assert table[0] == "| Recipe | jax | Keras 2 |"
+    assert table[2] == (
+        "| `classic` | 3.5.0 to 3.6.0: **works**<br>3.7.0: trains, not as `train-step` does"
+        "<br>3.10.0: raises KeyError | 2.16.0: trains, with nothing to compare with |"
+    )
+    assert table[3] == "| `flag-per-step` | not measured | not measured |"
+    assert table[4] == "| `frozen-twin` | 3.7.0: discriminator-frozen | not measured |"
+    assert "3.7.0: D learns in G's steps too (25% of them)" in table[5]
+    assert "3.5.0 to 3.10.0: **works**" in table[6]

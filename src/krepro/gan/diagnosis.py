@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from krepro.gan.history import ACCURACIES, LOSSES, History
+from krepro.gan.history import ACCURACIES, ASIDE, LOSSES, History
 from krepro.project import SelectionError
 
 Array = npt.NDArray[Any]
@@ -163,9 +163,8 @@ class Judge:
             "discriminator": Diagnosis.DISCRIMINATOR_FROZEN,
             "generator": Diagnosis.GENERATOR_FROZEN,
         }
-        aside = "discriminator_change_in_generator_step"
-        if aside in self.history and np.nanmax(self.history[aside]) > 0:
-            share = float(np.mean(self.history[aside] > 0))
+        if ASIDE in self.history and np.nanmax(self.history[ASIDE]) > 0:
+            share = float(np.mean(self.history[ASIDE] > 0))
             self.notes.append(
                 f"in {share:.0%} of the iterations the generator's step changed the discriminator "
                 "as well, to be fooled: it is not frozen there"

@@ -42,11 +42,8 @@ ALIASES = {
     ),
     "iteration": ("step", "epoch", "batch"),
 }
-CHANGES = (
-    "discriminator_change",
-    "generator_change",
-    "discriminator_change_in_generator_step",
-)
+ASIDE = "discriminator_change_in_generator_step"
+CHANGES = ("discriminator_change", "generator_change", ASIDE)
 LOSSES = ("real_loss", "generated_loss", "generator_loss")
 ACCURACIES = ("real_accuracy", "generated_accuracy")
 KNOWN = (*LOSSES, *ACCURACIES, *CHANGES, "discriminator_loss", "iteration")

@@ -36,8 +36,9 @@ import numpy.typing as npt
 
 from krepro.engine import Engine, Options, default_isolation
 from krepro.gan.diagnosis import VARIETY, Diagnosis, plain
+from krepro.gan.history import ASIDE, LOSSES
 from krepro.gan.images import digits
-from krepro.gan.run import Run, Trained, Trainer
+from krepro.gan.run import Run, Trained, Trainer, history_of
 from krepro.gan.settings import RECIPES, SCENARIOS, SIZES, settings_of
 from krepro.home import Home
 from krepro.hunt.commands import stoppable
@@ -47,11 +48,13 @@ from krepro.repro import BACKENDS
 Array = npt.NDArray[Any]
 
 
-class Case(msgspec.Struct, frozen=True, order=True):
+class Case(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
     """One training with what it truly is (None: not known), and what the diagnosis says.
 
     ``losses`` are the discriminator's and the generator's over the last third; ``variety`` is that
-    of the samples; both as the diagnosis sees them, empty or None where there are none.
+    of the samples; both as the diagnosis sees them, empty or None where there are none. ``last`` are
+    the losses before the last iteration (D on real and on generated images, G), ``aside`` is the
+    share of iterations in which the generator's step changed the discriminator.
     """
 
     size: str
@@ -65,6 +68,8 @@ class Case(msgspec.Struct, frozen=True, order=True):
     diagnosis: str
     losses: tuple[float, ...] = ()
     variety: float | None = None
+    last: tuple[float, ...] = ()
+    aside: float = 0.0
 
 
 def truth_of(final: dict[str, Array], real: Array) -> Diagnosis | None:
@@ -140,6 +145,8 @@ def case_of(trained: Trained) -> Case:
         truth = Diagnosis.DIVERGED
     signals = {signal.name: round(signal.value, 3) for signal in trained.finding.signals}
     losses = [signals.get(plain(name)) for name in ("discriminator", "generator_loss")]
+    told = history_of(trained) if trained.finding.iterations else None
+    moved = told.columns.get(ASIDE) if told else None
     return Case(
         settings.size,
         settings.scenario,
@@ -152,6 +159,8 @@ def case_of(trained: Trained) -> Case:
         trained.outcome,
         tuple(loss for loss in losses if loss is not None),
         signals.get(VARIETY),
+        tuple(float(f"{told[name][-1]:.6g}") for name in LOSSES) if told else (),
+        0.0 if moved is None else round(float(np.mean(moved > 0)), 3),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from krepro.gan.truth import Case, agreement, confusion, read_cases
 
 # How a stack is called in a heading: its backend, or what it is a reference for.
 REFERENCE = "keras-2"
+# The recipe that has no flags: what the others are held to.
+MEASURE = "train-step"
 
 
 def recipes_table(cases: Sequence[Case]) -> str:
@@ -29,7 +32,7 @@ def recipes_table(cases: Sequence[Case]) -> str:
         row = [f"`{recipe}`"]
         for stack in stacks:
             found = [c for c in cases if (c.recipe, c.stack) == (recipe, stack)]
-            row.append("<br>".join(by_range(found)) or "not measured")
+            row.append("<br>".join(by_range(found, cases)) or "not measured")
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
 
@@ -39,11 +42,9 @@ def heading(stack: str) -> str:
     return "Keras 2" if stack == REFERENCE else stack.rpartition("-")[0]
 
 
-def by_range(cases: Sequence[Case]) -> list[str]:
+def by_range(cases: Sequence[Case], every: Sequence[Case]) -> list[str]:
     """Return what one recipe leads to on one stack, a text for each range of releases."""
-    outcomes: dict[Version, str] = {}
-    for case in cases:
-        outcomes[Version(case.release)] = in_bold(case.diagnosis)
+    outcomes = {Version(case.release): effect(case, every) for case in cases}
     found = []
     for outcome, group in itertools.groupby(sorted(outcomes), key=lambda v: outcomes[v]):
         releases = list(group)
@@ -53,9 +54,24 @@ def by_range(cases: Sequence[Case]) -> list[str]:
     return found
 
 
-def in_bold(outcome: str) -> str:
-    """Return an outcome; what works stands out."""
-    return f"**{outcome}**" if outcome == "stable" else outcome
+def effect(case: Case, every: Sequence[Case]) -> str:
+    """Return what a recipe does to the networks; ``train-step`` on the same cell is the measure."""
+    if case.diagnosis.startswith("raises") or case.diagnosis.endswith("frozen"):
+        return case.diagnosis
+    if case.aside:
+        return f"D learns in G's steps too ({case.aside:.0%} of them)"
+    measure = [
+        other.last
+        for other in every
+        if (other.recipe, other.stack, other.release) == (MEASURE, case.stack, case.release)
+    ]
+    if not measure or len(case.last) != len(measure[0]):
+        return "trains, with nothing to compare with"
+    same = all(
+        math.isclose(own, other, rel_tol=1e-3)
+        for own, other in zip(case.last, measure[0], strict=True)
+    )
+    return "**works**" if same else f"trains, not as `{MEASURE}` does"
 
 
 def scenarios_table(cases: Sequence[Case]) -> str:
