@@ -21,9 +21,7 @@ MEASURE = "train-step"
 
 def recipes_table(cases: Sequence[Case]) -> str:
     """Return what each recipe leads to, on each backend, by ranges of releases, as Markdown."""
-    stacks = sorted(
-        {case.stack for case in cases}, key=lambda name: (name == REFERENCE, name)
-    )
+    stacks = stacks_of(cases)
     lines = [
         "| Recipe | " + " | ".join(heading(stack) for stack in stacks) + " |",
         "|---" * (len(stacks) + 1) + "|",
@@ -35,6 +33,13 @@ def recipes_table(cases: Sequence[Case]) -> str:
             row.append("<br>".join(by_range(found, cases)) or "not measured")
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
+
+
+def stacks_of(cases: Sequence[Case]) -> list[str]:
+    """Return the stacks of some cases, the reference last."""
+    return sorted(
+        {case.stack for case in cases}, key=lambda name: (name == REFERENCE, name)
+    )
 
 
 def heading(stack: str) -> str:
@@ -76,7 +81,7 @@ def effect(case: Case, every: Sequence[Case]) -> str:
 
 def scenarios_table(cases: Sequence[Case]) -> str:
     """Return what each scenario led to, over all seeds, by backend, as Markdown."""
-    stacks = sorted({case.stack for case in cases})
+    stacks = stacks_of(cases)
     lines = [
         "| Scenario | Recipe | "
         + " | ".join(map(heading, stacks))
