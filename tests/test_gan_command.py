@@ -26,9 +26,10 @@ from krepro.cell.supervise import Limits
 from krepro.cli import main
 from krepro.doctor import candidates
 from krepro.engine import SCRIPT, Engine
+from krepro.gan import images
 from krepro.gan.diagnosis import Diagnosis, Finding
 from krepro.gan.history import History, read_history
-from krepro.gan.run import Run, Trained, ending, judged, last_row
+from krepro.gan.run import Run, Trained, ending, judged, last_row, mnist
 from krepro.gan.settings import RECIPES, SCENARIOS, settings_of
 from krepro.gan.truth import Case, agreement, read_cases, write_cases
 from krepro.gan.truth import main as judge
@@ -218,6 +219,34 @@ def test_exit_codes() -> None:
 )
 def test_what_kept_a_script_from_its_end(record: Any, told: str) -> None:
     assert ending(record) == told
+
+
+def test_mnist_is_downloaded_once_by_keras_in_a_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras stands aside here; what the script writes is what is trained on."""
+    path, asked = tmp_path / "gan" / "mnist.npz", []
+    records: list[dict[str, Any]] = [
+        {"status": 1, "type": "Exception", "message": "no way"}
+    ]
+
+    def ask(*_: Any, script: Script, **__: Any) -> dict[str, Any]:
+        asked.append((script.kit / script.name).read_text())
+        if not records:
+            np.savez(
+                script.arguments[0], x=np.zeros((20, 28, 28), "uint8"), y=np.full(20, 8)
+            )
+        return {SCRIPT: records.pop() if records else {"status": 0}}
+
+    engine = Engine(Home(tmp_path), ROOT, Project(ROOT).matrix)
+    monkeypatch.setattr(engine, "ask", ask)
+    with pytest.raises(OSError, match=r"could not be downloaded: Exception: no way"):
+        mnist(engine, CELL, tmp_path, path)
+    for _ in range(2):
+        mnist(engine, CELL, tmp_path, path)
+    assert len(asked) == 2
+    assert "keras.datasets.mnist.load_data()" in asked[0]
+    assert images.from_file(path, "small", 8).shape == (20, 8, 8, 1)
 
 
 def test_the_last_row_of_a_history_that_is_being_written(tmp_path: Path) -> None:

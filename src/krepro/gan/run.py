@@ -179,7 +179,7 @@ def mnist(engine: Engine, cell: Cell, scratch: Path, path: Path) -> None:
     """Have Keras' own loader download MNIST in a cell, and keep it as an NPZ file.
 
     Raises:
-        SelectionError: it cannot be downloaded.
+        OSError: it cannot be downloaded.
     """
     if path.is_file():
         return
@@ -191,7 +191,7 @@ def mnist(engine: Engine, cell: Cell, scratch: Path, path: Path) -> None:
     limits = Limits(600, MEMORY_MB, 64)
     record = engine.ask(cell, [], scratch, script=script, limits=limits).get(SCRIPT)
     if not path.is_file():
-        raise SelectionError(f"MNIST could not be downloaded: {ending(record)}")
+        raise OSError(f"MNIST could not be downloaded: {ending(record)}")
 
 
 LOAD_MNIST = """import sys
