@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -37,6 +39,31 @@ def users_home(folder: Path) -> Home:
         (users.path / name).mkdir(parents=True, exist_ok=True)
         (own.path / name).symlink_to(users.path / name)
     return own
+
+
+def on_small_disk(
+    folder: Path, size: str, script: str, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a shell script with a real, small file system at a folder, in a namespace of its own."""
+    unshare = shutil.which("unshare")
+    apart = [unshare or "", "--user", "--map-root-user", "--mount"]
+    tried = (
+        subprocess.run([*apart, "true"], capture_output=True, check=False)
+        if unshare
+        else None
+    )
+    if tried is None or tried.returncode:
+        pytest.skip("needs 'unshare --user --mount' to mount a small file system")
+    folder.mkdir()
+    mounted = f"mount -t tmpfs -o size={size} none {folder} && {script}"
+    return subprocess.run(
+        [*apart, "sh", "-c", mounted],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **options,
+    )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import pytest
 from krepro import installer
 from krepro.matrix import Cell
 from krepro.verdict import Verdict
-from tests.conftest import Fake
+from tests.conftest import Fake, on_small_disk
 from tests.test_engine import processes_with
 
 REPROS = [
@@ -135,12 +134,7 @@ def test_an_environment_without_its_stamp_is_made_anew(fake: Fake, tmp_path: Pat
 @pytest.mark.parametrize("mode", ["environment", "results"])
 def test_a_full_disk_is_one_clear_line(fake: Fake, tmp_path: Path, mode: str) -> None:
     """On a real, small file system, mounted in a namespace of its own."""
-    unshare = shutil.which("unshare")
-    mounts = [unshare or "", "--user", "--map-root-user", "--mount", "true"]
-    if not unshare or subprocess.run(mounts, capture_output=True, check=False).returncode:
-        pytest.skip("needs 'unshare --user --mount' to mount a small file system")
     small = tmp_path / "small"
-    small.mkdir()
     if mode == "results":
         prepare = "".join(
             f"ln -s {fake.home.path}/{n} {small}/{n};" for n in ("stacks", "overlays")
@@ -149,23 +143,21 @@ def test_a_full_disk_is_one_clear_line(fake: Fake, tmp_path: Path, mode: str) ->
     else:
         prepare, size, filler = "", "3m", 0
     script = (
-        f"mount -t tmpfs -o size={size} none {small} && {prepare} "
+        f"{prepare} "
         f"head -c {filler} /dev/zero > {small}/filler; "
         f"{sys.executable} -m krepro matrix {' '.join(REPROS)}; code=$?; "
         f"echo kept $(find {small}/results -name '*.json' -size +0 | wc -l); exit $code"
     )
-    done = subprocess.run(
-        [unshare, "--user", "--map-root-user", "--mount", "sh", "-c", script],
+    done = on_small_disk(
+        small,
+        size,
+        script,
         cwd=fake.project.folder,
         env={
             **fake.variables(),
             "KREPRO_HOME": str(small),
             "UV_CACHE_DIR": str(fake.home.downloads),
         },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
     )
     assert done.returncode == 3, done.stdout + done.stderr
     said = done.stdout + done.stderr

@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -39,7 +38,7 @@ from krepro.project import Project
 from krepro.render import gan as rendering
 from krepro.render import gan_page, gan_picture
 from krepro.repro import BACKENDS
-from tests.conftest import ROOT, users_home
+from tests.conftest import ROOT, on_small_disk, users_home
 from tests.test_gan import ALIKE, OTHERS, REAL, csv_text, curves
 
 CELL = Cell("torch-2.13", "3.8.0")
@@ -450,25 +449,10 @@ def test_trainings_are_pruned_the_oldest_first(tmp_path: Path) -> None:
 @pytest.mark.keras
 def test_a_full_disk_is_no_fault_of_keras(home: Home, tmp_path: Path) -> None:
     """On a real, small file system, mounted in a namespace of its own."""
-    unshare = shutil.which("unshare")
-    mounts = [unshare or "", "--user", "--map-root-user", "--mount", "true"]
-    if not unshare or subprocess.run(mounts, capture_output=True, check=False).returncode:
-        pytest.skip("needs 'unshare --user --mount' to mount a small file system")
     small = tmp_path / "small"
-    small.mkdir()
     asked = f"--size small -r 3.8.0 --iterations 120 --no-pictures --folder {small}"
     # The images take 45 kB; the networks' state does not fit beside them.
-    script = (
-        f"mount -t tmpfs -o size=120k none {small} && "
-        f"{sys.executable} -m krepro gan {asked}; code=$?; exit $code"
-    )
-    done = subprocess.run(
-        [unshare, "--user", "--map-root-user", "--mount", "sh", "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = on_small_disk(small, "120k", f"{sys.executable} -m krepro gan {asked}")
     assert done.returncode == 3, done.stdout + done.stderr
     assert "no-space" in done.stdout or "No space left" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -587,6 +587,18 @@ def test_where_two_outputs_are_not_enough(name: str, no: Program) -> None:
     assert not of(no, name)
 
 
+def test_a_drawn_dictionary_lacks_an_output_without_a_loss() -> None:
+    """It does not say None, which is another thing to Keras; some are drawn that lack one."""
+    losses = [
+        (step.loss, len(list(leaves(program.models[step.model].outputs))))
+        for program in drawn()
+        for step in program.steps
+        if isinstance(step, Compile) and isinstance(step.loss, DictOf)
+    ]
+    assert all(None not in loss.items for loss, _ in losses)
+    assert any(len(loss.items) < count for loss, count in losses)
+
+
 def test_what_a_layer_adds_to_the_loss_is_not_scaled() -> None:
     program = two_outputs(WEIGHTED, FIT_BOTH)
     nodes = (*program.models[0].nodes, Node("add_loss", "counted", (1,)))

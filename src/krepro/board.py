@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -17,6 +19,36 @@ from krepro.engine import Plan, Watcher
 from krepro.matrix import Cell
 from krepro.repro import Repro
 from krepro.verdict import Verdict
+
+# Where there is no terminal, a status is said so often.
+SAY_S = 10.0
+
+
+@dataclass
+class Status:
+    """Shows how far something is: live on a terminal, elsewhere a line now and then."""
+
+    console: Console
+    said: float = field(default_factory=time.monotonic, init=False)
+    live: Live | None = field(default=None, init=False)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show it."""
+        if not self.console.is_terminal:
+            yield
+            return
+        with Live(console=self.console, refresh_per_second=4, transient=True) as live:
+            self.live = live
+            yield
+
+    def show(self, line: str, board: str = "") -> None:
+        """Say how far it is: a line, or on a terminal several if there are."""
+        if self.live:
+            self.live.update(Text(board or line))
+        elif time.monotonic() - self.said > SAY_S:
+            self.said = time.monotonic()
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @dataclass

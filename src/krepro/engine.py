@@ -26,6 +26,7 @@ from krepro.cell.supervise import kill_tree
 from krepro.home import Home
 from krepro.installer import InstallError
 from krepro.matrix import Cell, Matrix, Stack, applicable
+from krepro.project import Project
 from krepro.repro import Repro
 from krepro.result import CellResult, Measurement, Store, measurement_from, now
 from krepro.stack import Environment
@@ -118,6 +119,12 @@ class Engine:
     watcher: Watcher = field(default_factory=Watcher)
     options: Options = field(default_factory=Options)
     stop: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def of(cls, project: Project, jobs: int) -> Engine:
+        """Return an engine for a project, with the user's cache folder and so many jobs."""
+        options = Options(default_isolation(), jobs)
+        return cls(Home.find(), project.folder, project.matrix, options=options)
 
     def __post_init__(self) -> None:
         """Start with nothing prepared."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import signal
 import sys
@@ -97,6 +98,62 @@ def selecting(command: Callable[P, R]) -> Callable[P, R]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def in_cells(backends: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return what adds the options that say in which cells; ``backends`` tells the default."""
+
+    def adding(command: Callable[P, R]) -> Callable[P, R]:
+        command = click.option(
+            "-b",
+            "--backend",
+            "backends",
+            multiple=True,
+            type=click.Choice(BACKENDS),
+            help=backends,
+        )(command)
+        return click.option(
+            "-r",
+            "--release",
+            "releases",
+            multiple=True,
+            metavar="SELECTOR",
+            help="A version, a specifier, A..B or newest.  [default: newest]",
+        )(command)
+
+    return adding
+
+
+def writing(*forms: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return what adds the options that say in which of some formats, the first by default, and where."""
+
+    def adding(command: Callable[P, R]) -> Callable[P, R]:
+        command = click.option(
+            "-o", "--output", type=click.Path(dir_okay=False, path_type=Path)
+        )(command)
+        return click.option(
+            "-f",
+            "--format",
+            "form",
+            type=click.Choice(forms),
+            default=forms[0],
+            show_default=True,
+        )(command)
+
+    return adding
+
+
+def require(command: str, *names: str) -> None:
+    """Refuse a command whose optional dependencies are not there.
+
+    Raises:
+        SelectionError: one of the modules is not installed.
+    """
+    lacks = [name for name in names if not importlib.util.find_spec(name)]
+    if lacks:
+        raise SelectionError(
+            f"{command} needs {', '.join(lacks)}: pip install 'krepro[{command}]' first"
+        )
 
 
 def searching(command: Callable[P, R]) -> Callable[P, R]:

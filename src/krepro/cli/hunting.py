@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,9 @@ from typing import Any
 import click
 
 from krepro import engine
-from krepro.cli.common import reporting, searching
+from krepro.cli.common import in_cells, reporting, require, searching, writing
 from krepro.hunt import commands as searches
 from krepro.hunt import culprit as culprits
-from krepro.project import SelectionError
-from krepro.repro import BACKENDS
 
 
 @click.command(name="bisect")
@@ -108,22 +105,7 @@ def culprit_command(**options: Any) -> None:
 
 
 @click.command(name="fuzz")
-@click.option(
-    "-r",
-    "--release",
-    "releases",
-    multiple=True,
-    metavar="SELECTOR",
-    help="A version, a specifier, A..B or newest.  [default: newest]",
-)
-@click.option(
-    "-b",
-    "--backend",
-    "backends",
-    multiple=True,
-    type=click.Choice(BACKENDS),
-    help="By default, all of them.",
-)
+@in_cells("By default, all of them.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="How long.")
 @click.option("--examples", type=click.IntRange(1), help="How many programs.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
@@ -143,15 +125,7 @@ def culprit_command(**options: Any) -> None:
 )
 @click.option("-j", "--jobs", type=click.IntRange(1), default=engine.default_jobs)
 @click.option("--anew", is_flag=True, help="Start from the first program again.")
-@click.option(
-    "-f",
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    show_default=True,
-)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path))
+@writing("text", "json", "markdown")
 @reporting
 def fuzz_command(**options: Any) -> None:
     r"""Look for bugs that nobody wrote down: draw programs, and hold Keras to its documentation.
@@ -168,13 +142,7 @@ def fuzz_command(**options: Any) -> None:
       krepro fuzz -r 3.5.0 -r 3.6.0 --minutes 5
       krepro fuzz --seed 7 --examples 2000 -f json -o hunt.json
     """
-    lacks = [
-        n for n in ("autograd", "hypothesis", "numpy") if not importlib.util.find_spec(n)
-    ]
-    if lacks:
-        raise SelectionError(
-            f"fuzz needs {', '.join(lacks)}: pip install 'krepro[fuzz]' first"
-        )
+    require("fuzz", "autograd", "hypothesis", "numpy")
     from krepro.fuzz import command as hunts  # noqa: PLC0415  Its dependencies are optional.
 
     sys.exit(hunts.fuzz(hunts.Asked(**options)))

@@ -2,55 +2,37 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import click
 
 from krepro import engine
-from krepro.cli.common import reporting
+from krepro.cli.common import P, R, in_cells, reporting, require, writing
 from krepro.gan.settings import RECIPES, SCENARIOS, SIZES
-from krepro.project import SelectionError
-from krepro.repro import BACKENDS
+
+
+def named(
+    option: str, names: str, default: str, known: Collection[str]
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return an option that takes some of the known names."""
+    return click.option(
+        option,
+        names,
+        multiple=True,
+        default=[default],
+        metavar="NAME",
+        show_default=True,
+        help=f"One of {', '.join(known)}; several may be given.",
+    )
 
 
 @click.command(name="gan")
-@click.option(
-    "--scenario",
-    "scenarios",
-    multiple=True,
-    default=["stable"],
-    metavar="NAME",
-    show_default=True,
-    help=f"One of {', '.join(SCENARIOS)}; several may be given.",
-)
-@click.option(
-    "--recipe",
-    "recipes",
-    multiple=True,
-    default=["frozen-clone"],
-    metavar="NAME",
-    show_default=True,
-    help=f"One of {', '.join(RECIPES)}; several may be given.",
-)
-@click.option(
-    "-r",
-    "--release",
-    "releases",
-    multiple=True,
-    metavar="SELECTOR",
-    help="A version, a specifier, A..B or newest.  [default: newest]",
-)
-@click.option(
-    "-b",
-    "--backend",
-    "backends",
-    multiple=True,
-    type=click.Choice(BACKENDS),
-    help="Several may be given.  [default: torch]",
-)
+@named("--scenario", "scenarios", "stable", SCENARIOS)
+@named("--recipe", "recipes", "frozen-clone", RECIPES)
+@in_cells("Several may be given.  [default: torch]")
 @click.option(
     "-s", "--stack", "stack_names", multiple=True, help="Stacks instead of backends."
 )
@@ -106,15 +88,7 @@ from krepro.repro import BACKENDS
     help="Where the runs' folders are to be; by default in krepro's cache folder.",
 )
 @click.option("--pictures/--no-pictures", default=True, help="Draw them.  [default: yes]")
-@click.option(
-    "-f",
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    show_default=True,
-)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path))
+@writing("text", "json", "markdown")
 @reporting
 def gan_command(**options: Any) -> None:
     r"""Train a GAN on a release of Keras, and say what became of it; or judge your own.
@@ -132,17 +106,11 @@ def gan_command(**options: Any) -> None:
       krepro gan --size small --recipe classic --recipe train-step -b torch -b jax
       krepro gan --diagnose history.csv --samples samples.npy --data images.npz
     """
-    if options["pictures"] and options["history"] is None:
-        needed = ["matplotlib", "numpy"]
-    else:
-        needed = ["numpy"]
-    if options["data"] == "digits" and options["history"] is None:
-        needed.append("sklearn")
-    lacks = [name for name in needed if not importlib.util.find_spec(name)]
-    if lacks:
-        raise SelectionError(
-            f"gan needs {', '.join(lacks)}: pip install 'krepro[gan]' first"
-        )
+    needed = ["numpy"]
+    if options["history"] is None:
+        needed += ["matplotlib"] if options["pictures"] else []
+        needed += ["sklearn"] if options["data"] == "digits" else []
+    require("gan", *needed)
     from krepro.gan import command as gans  # noqa: PLC0415  Its dependencies are optional.
 
     sys.exit(gans.gan(gans.Asked(**options)))

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
-from krepro.engine import Engine, Options, default_isolation
+from krepro.board import Status
+from krepro.engine import Engine
 from krepro.fuzz.hunt import Budget, Finding, Hunt, Tally
 from krepro.fuzz.known import Catalogue
 from krepro.fuzz.pool import Pool
 from krepro.fuzz.store import Store
-from krepro.home import Home
 from krepro.hunt.commands import stoppable
 from krepro.matrix import Cell
 from krepro.project import Project, SelectionError, check_writable
@@ -27,8 +22,6 @@ from krepro.report import Exit
 
 # How long a hunt lasts where nothing else is said: minutes, programs (0: no limit).
 PROFILES = {"smoke": (0.0, 60), "ci": (5.0, 0), "deep": (30.0, 0)}
-# Where there is no terminal, a line so often.
-SAY_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -56,34 +49,16 @@ class Asked:
 
 
 @dataclass
-class Screen:
-    """Shows how a hunt goes: a live line on a terminal, else a line now and then."""
+class Screen(Status):
+    """Shows how a hunt goes."""
 
-    console: Console
     budget: Budget
     earlier: int
-    said: float = field(default_factory=time.monotonic)
     found: int = 0
-    live: Live | None = None
-
-    @contextmanager
-    def shown(self) -> Iterator[Screen]:
-        """Show it."""
-        if not self.console.is_terminal:
-            yield self
-            return
-        with Live(console=self.console, refresh_per_second=4, transient=True) as live:
-            self.live = live
-            yield self
 
     def tell(self, tally: Tally) -> None:
         """Say how far it is."""
-        line = self.line(tally)
-        if self.live:
-            self.live.update(Text(line))
-        elif time.monotonic() - self.said > SAY_S:
-            self.said = time.monotonic()
-            self.console.print(line, highlight=False)
+        self.show(self.line(tally))
 
     def line(self, tally: Tally) -> str:
         """Return how far it is, in one line."""
@@ -126,14 +101,8 @@ def fuzz(asked: Asked) -> Exit:
     if not cells:
         raise SelectionError("no cell is meant: 'krepro releases' lists the releases")
     catalogue = Catalogue.of(project)
-    home = Home.find()
-    engine = Engine(
-        home,
-        project.folder,
-        project.matrix,
-        options=Options(default_isolation(), asked.jobs),
-    )
-    store = Store.of(home, cells, asked.seed)
+    engine = Engine.of(project, asked.jobs)
+    store = Store.of(engine.home, cells, asked.seed)
     number, tally, earlier_s = (0, Tally(), 0.0) if asked.anew else store.progress()
     budget = asked.budget()
     if budget.programs:

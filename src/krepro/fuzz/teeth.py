@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from krepro import overlay
-from krepro.engine import Engine, Options, default_isolation, default_jobs
+from krepro.engine import Engine, default_jobs
 from krepro.fuzz import mutants, source
 from krepro.fuzz.compare import Divergence
 from krepro.fuzz.hunt import Budget, Hunt, TimeIsUp
@@ -25,7 +25,6 @@ from krepro.fuzz.mutants import Mutant
 from krepro.fuzz.oracle import expect
 from krepro.fuzz.pool import Pool
 from krepro.fuzz.program import Program
-from krepro.home import Home
 from krepro.matrix import Cell
 from krepro.project import Project
 
@@ -131,12 +130,7 @@ def main() -> int:
         project.matrix.primary(asked.backend).name, mutants.release_of(asked.folder)
     )
     catalogue = Catalogue.of(project)
-    engine = Engine(
-        Home.find(),
-        project.folder,
-        project.matrix,
-        options=Options(default_isolation(), asked.jobs),
-    )
+    engine = Engine.of(project, asked.jobs)
     found: list[Bite] = []
     with engine.room() as scratch:
         for bite in bites(

@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 import numpy as np
 from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
-from krepro.engine import Engine, Options, default_isolation
+from krepro.board import Status
+from krepro.engine import Engine
 from krepro.gan import images
 from krepro.gan.diagnosis import Diagnosis, diagnose
 from krepro.gan.history import read_history
 from krepro.gan.run import Array, Run, Trained, Trainer, history_of, mnist
 from krepro.gan.settings import Size, settings_of
-from krepro.home import Home
 from krepro.hunt.commands import stoppable
 from krepro.project import Project, SelectionError, check_writable
 from krepro.render import gan as rendering
 from krepro.render import gan_picture
 from krepro.report import Exit
 
-# Where there is no terminal, a line so often.
-SAY_S = 10.0
 DIGITS, MNIST = "digits", "mnist"
 
 
@@ -59,25 +54,12 @@ class Asked:
 
 
 @dataclass
-class Screen:
-    """Shows how trainings go: a live line each on a terminal, else a line now and then."""
+class Screen(Status):
+    """Shows how trainings go, a line each."""
 
-    console: Console
     total: int
     started: dict[str, tuple[float, int]] = field(default_factory=dict)
     lines: dict[str, str] = field(default_factory=dict)
-    said: float = field(default_factory=time.monotonic)
-    live: Live | None = None
-
-    @contextmanager
-    def shown(self) -> Iterator[Screen]:
-        """Show it."""
-        if not self.console.is_terminal:
-            yield self
-            return
-        with Live(console=self.console, refresh_per_second=4, transient=True) as live:
-            self.live = live
-            yield self
 
     def tell(self, run: Run, done: int, row: dict[str, float]) -> None:
         """Say how far a training is."""
@@ -93,11 +75,7 @@ class Screen:
             left = round((now - since) / (done - before) * (wanted - done))
             line += f", {left // 60}:{left % 60:02d} left"
         self.lines[run.name] = line
-        if self.live:
-            self.live.update(Text("\n".join(self.lines.values())))
-        elif now - self.said > SAY_S:
-            self.said = now
-            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self.show(line, "\n".join(self.lines.values()))
 
     def ended(self, trained: Trained, number: int) -> None:
         """Say what one came to."""
@@ -172,18 +150,12 @@ def train(asked: Asked) -> rendering.Outcome:
             asked.scenarios, asked.recipes, asked.seeds
         )
     ]
-    home = Home.find()
-    folder = (asked.folder or home.gan).absolute()
-    engine = Engine(
-        home,
-        project.folder,
-        project.matrix,
-        options=Options(default_isolation(), asked.jobs),
-    )
+    engine = Engine.of(project, asked.jobs)
+    folder = (asked.folder or engine.home.gan).absolute()
     console = Console(stderr=True)
     with stoppable(engine), engine.room() as scratch:
         if asked.data == MNIST:
-            path = home.gan / "mnist.npz"
+            path = engine.home.gan / "mnist.npz"
             mnist(engine, cells[0], scratch, path)
             real = images.from_file(path, asked.size, asked.digit)
         elif asked.data == DIGITS:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from krepro.gan.history import ACCURACIES, ASIDE, LOSSES, History
+from krepro.gan.images import distances, flat
 from krepro.project import SelectionError
 
 Array = npt.NDArray[Any]
@@ -355,11 +356,10 @@ def variety_of(samples: Array, real: Array) -> float:
 
 def median_gap(images: Array) -> float:
     """Return the median distance to the nearest other image."""
-    flat = images.reshape(len(images), -1).astype(float)
-    squares = (flat**2).sum(axis=1)
-    apart = squares[:, None] + squares[None] - 2 * flat @ flat.T
+    rows = flat(images)
+    apart = distances(rows, rows)
     np.fill_diagonal(apart, np.inf)
-    return float(np.median(np.sqrt(np.maximum(apart.min(axis=1), 0))))
+    return float(np.median(apart.min(axis=1)))
 
 
 def drifts(values: Array, pieces: int = 8) -> bool:

@@ -123,3 +123,15 @@ def resampled(images: Array, count: int, axis: int) -> Array:
     share = (at - below).reshape(shape)
     taken: Array = images.take(below, axis) * (1 - share) + images.take(above, axis) * share
     return taken
+
+
+def flat(images: Array) -> Array:
+    """Return images as rows, in float64."""
+    return images.reshape(len(images), -1).astype(float)
+
+
+def distances(some: Array, others: Array) -> Array:
+    """Return the distance from each of some rows to each of others."""
+    squares = (some**2).sum(1)[:, None] + (others**2).sum(1) - 2 * some @ others.T
+    found: Array = np.sqrt(np.maximum(squares, 0))
+    return found

@@ -34,13 +34,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from krepro.engine import Engine, Options, default_isolation
+from krepro.engine import Engine
 from krepro.gan.diagnosis import VARIETY, Diagnosis, plain
 from krepro.gan.history import ASIDE, LOSSES
-from krepro.gan.images import digits
+from krepro.gan.images import digits, distances, flat
 from krepro.gan.run import Run, Trained, Trainer, history_of
 from krepro.gan.settings import RECIPES, SCENARIOS, SIZES, settings_of
-from krepro.home import Home
 from krepro.hunt.commands import stoppable
 from krepro.project import Project
 from krepro.repro import BACKENDS
@@ -113,18 +112,6 @@ def by_samples(samples: Array, images: Array) -> Diagnosis | None:
     near = (distances(samples, images) <= within[:, 4]).any(axis=1)
     varied = same * len(images) < 0.5
     return Diagnosis.STABLE if varied and near.mean() >= 0.5 else None
-
-
-def flat(images: Array) -> Array:
-    """Return images as rows, in float64."""
-    return images.reshape(len(images), -1).astype(float)
-
-
-def distances(some: Array, others: Array) -> Array:
-    """Return the distance from each of some rows to each of others."""
-    squares = (some**2).sum(1)[:, None] + (others**2).sum(1) - 2 * some @ others.T
-    found: Array = np.sqrt(np.maximum(squares, 0))
-    return found
 
 
 def auc(of_real: Array, of_generated: Array) -> float:
@@ -229,16 +216,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for seed in seeds
         for cell in cells
     ]
-    home = Home.find()
-    engine = Engine(
-        home,
-        project.folder,
-        project.matrix,
-        options=Options(default_isolation(), asked.jobs),
-    )
+    engine = Engine.of(project, asked.jobs)
     cases: list[Case] = []
     with stoppable(engine), engine.room() as scratch:
-        trainer = Trainer(engine, scratch, home.gan)
+        trainer = Trainer(engine, scratch, engine.home.gan)
         for trained in trainer.train_all(runs, asked.jobs):
             case = case_of(trained)
             cases.append(case)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,31 +132,3 @@ FORMATS: dict[str, Callable[[Outcome], str]] = {
     "markdown": markdown,
     "json": as_json,
 }
-
-
-def table(trained: Sequence[Trained]) -> list[list[str]]:
-    """Return the outcomes as rows of text: scenario and recipe by cell, several seeds together."""
-    cells = list(dict.fromkeys(str(each.run.cell) for each in trained))
-    kinds = list(
-        dict.fromkeys((e.run.settings.scenario, e.run.settings.recipe) for e in trained)
-    )
-    rows = [["scenario", "recipe", *cells]]
-    for scenario, recipe in kinds:
-        row = [scenario, recipe]
-        for cell in cells:
-            found = [
-                each.outcome
-                for each in trained
-                if (each.run.settings.scenario, each.run.settings.recipe)
-                == (scenario, recipe)
-                and str(each.run.cell) == cell
-            ]
-            counts = {outcome: found.count(outcome) for outcome in dict.fromkeys(found)}
-            several = len(found) > 1
-            row.append(
-                ", ".join(
-                    f"{name} ({n})" if several else name for name, n in counts.items()
-                )
-            )
-        rows.append(row)
-    return rows

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from krepro.gan.diagnosis import BANDS, Diagnosis
 from krepro.gan.history import History
 from krepro.gan.run import Trained, history_of, last_samples
+from krepro.render.plotting import pyplot
 
 Array = npt.NDArray[Any]
 
@@ -37,20 +38,6 @@ TOP, MOST = 6.0, 17.0
 SIDE = 10
 
 
-def plotting() -> Any:
-    """Return matplotlib's pyplot, for files alone.
-
-    Raises:
-        ImportError: matplotlib is not installed.
-    """
-    import matplotlib as mpl  # noqa: PLC0415  Heavy, and needed here alone.
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
-
-    return plt
-
-
 def smoothed(values: Array, width: int) -> Array:
     """Return the running mean over some iterations."""
     known = np.nan_to_num(values, posinf=MOST)
@@ -62,7 +49,7 @@ def smoothed(values: Array, width: int) -> Array:
 
 def write_curves(history: History, path: Path, title: str) -> None:
     """Write losses and accuracies, with what is healthy shaded."""
-    plt = plotting()
+    plt = pyplot()
     figure, axes = plt.subplots(2, 1, figsize=(8, 6), sharex=True, height_ratios=(3, 2))
     for axis, kind in zip(axes, ("loss", "accuracy"), strict=True):
         draw(axis, history, kind)
@@ -125,7 +112,7 @@ def mosaic(samples: Array, side: int = SIDE) -> Array:
 
 def write_samples(samples: Array, path: Path, title: str) -> None:
     """Write ten by ten samples."""
-    plt = plotting()
+    plt = pyplot()
     figure, axis = plt.subplots(figsize=(5, 5.3))
     show(axis, mosaic(samples))
     axis.set_title(title, fontsize=9)
@@ -144,7 +131,7 @@ def write_overview(trained: Sequence[Trained], path: Path) -> None:
 
     Of several seeds, the first is shown. There are at least as many columns as rows.
     """
-    plt = plotting()
+    plt = pyplot()
     kinds = list(dict.fromkeys(map(kind_of, trained)))
     cells = list(dict.fromkeys(map(cell_of, trained)))
     wide = len(kinds) > len(cells)
@@ -229,4 +216,4 @@ def save(figure: Any, path: Path) -> None:
     unfinished = path.with_name(f"{path.stem}.unfinished.png")
     figure.savefig(unfinished, dpi=110, bbox_inches="tight", facecolor="white")
     unfinished.replace(path)
-    plotting().close(figure)
+    pyplot().close(figure)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from krepro.render.plotting import pyplot
 from krepro.render.text import by_area
 from krepro.report import Report
 from krepro.repro import Repro
@@ -45,11 +46,7 @@ def write_counts(report: Report, path: Path) -> None:
     Raises:
         ImportError: matplotlib is not installed (``pip install krepro[picture]``).
     """
-    import matplotlib as mpl  # noqa: PLC0415  Heavy, and needed here alone.
-
-    mpl.use("Agg")
-    mpl.rcParams.update({"svg.hashsalt": "krepro", "font.size": 8, "hatch.linewidth": 0.6})
-    from matplotlib import pyplot as plt  # noqa: PLC0415
+    plt = pyplot({"svg.hashsalt": "krepro", "font.size": 8, "hatch.linewidth": 0.6})
 
     releases = report.releases
     figure, axes = plt.subplots(figsize=(10, 3.8))
@@ -102,11 +99,7 @@ def write(report: Report, path: Path) -> None:
     Raises:
         ImportError: matplotlib is not installed (``pip install krepro[picture]``).
     """
-    import matplotlib as mpl  # noqa: PLC0415  Heavy, and needed here alone.
-
-    mpl.use("Agg")
-    mpl.rcParams.update({"svg.hashsalt": "krepro", "font.size": 7, "hatch.linewidth": 0.5})
-    from matplotlib import pyplot as plt  # noqa: PLC0415
+    plt = pyplot({"svg.hashsalt": "krepro", "font.size": 7, "hatch.linewidth": 0.5})
     from matplotlib.patches import Patch, Rectangle  # noqa: PLC0415
 
     stacks = [stack for stack in report.stacks if not stack.subject]

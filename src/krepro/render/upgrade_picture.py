@@ -10,6 +10,7 @@ from krepro.cell.recorder import FIT, TRAIN_ON_BATCH
 from krepro.recorded.check import Checked
 from krepro.recorded.quantity import named
 from krepro.recorded.recording import Recording
+from krepro.render.plotting import pyplot
 from krepro.upgrade.outcome import Upgrade
 
 # Okabe and Ito: told apart by the colour-blind too, and by the dashes.
@@ -24,11 +25,7 @@ def write(upgrade: Upgrade, checked: Checked, path: Path) -> None:
     Raises:
         ImportError: matplotlib is not installed (``pip install krepro[picture]``).
     """
-    import matplotlib as mpl  # noqa: PLC0415  Heavy, and needed here alone.
-
-    mpl.use("Agg")
-    mpl.rcParams.update({"svg.hashsalt": "krepro", "font.size": 8})
-    from matplotlib import pyplot as plt  # noqa: PLC0415
+    plt = pyplot({"svg.hashsalt": "krepro", "font.size": 8})
 
     sides = [losses(recording) for recording in checked.values]
     names = list(dict.fromkeys([*sides[0], *sides[1]]))[:MOST_PANELS]
