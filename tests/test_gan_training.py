@@ -136,3 +136,63 @@ def test_what_keras_raises_is_written_down(train: Train) -> None:
     facts = json.loads((folder / "facts.json").read_text())
     assert facts["error"]
     assert facts["iterations"] == 0
+
+
+QUICK = """import itertools
+import json
+import sys
+
+import jax
+import keras
+import numpy as np
+
+import training
+
+given = jax.lax.conv_transpose
+training.quicken_jax()
+ways = given, jax.lax.conv_transpose
+off = []
+for size, stride, padding, side in json.loads(sys.argv[1]):
+    draw = np.random.default_rng(size + stride + side)
+    images = draw.standard_normal((2, side, side + 1, 3)).astype("float32")
+    kernel = draw.standard_normal((size, size, 4, 3)).astype("float32")
+    said = []
+    for jax.lax.conv_transpose in ways:
+        made, back = jax.vjp(
+            lambda *both: keras.ops.conv_transpose(*both, stride, padding), images, kernel
+        )
+        said.append((made, *back(np.cos(np.asarray(made)))))
+    off.append([
+        float(np.max(np.abs(a - b)) / np.max(np.abs(a)))
+        for a, b in zip(*map(lambda x: list(map(np.asarray, x)), said))
+    ])
+print("said", json.dumps(off))
+"""
+
+
+def test_a_transposed_convolution_on_jax_sums_what_it_did(tmp_path: Path) -> None:
+    """Kernels that strides divide and others, both paddings, and one that is left as it is."""
+    cases = [
+        (4, 2, "same", 7),
+        (5, 2, "same", 6),
+        (3, 3, "same", 5),
+        (5, 3, "same", 4),
+        (2, 2, "valid", 4),
+        (4, 2, "valid", 5),
+    ]
+    kit = tmp_path / "kit"
+    kit.mkdir()
+    shutil.copy(training_script(), kit / "training.py")
+    (kit / "quick.py").write_text(QUICK)
+    engine = Engine(users_home(tmp_path / "home"), ROOT, Project(ROOT).matrix)
+    script = Script(kit, "quick.py", (json.dumps(cases),))
+    with engine.room() as scratch:
+        cell = Cell("jax-0.4", "3.8.0")
+        record = engine.ask(cell, [], scratch, script=script)[SCRIPT]
+    assert record["status"] == 0, record
+    off = json.loads(record["output"].rpartition("said ")[2])
+    assert len(off) == len(cases)
+    assert max(map(max, off)) < 1e-5
+    # Other ways round off otherwise: the new one did run, but where it does not apply.
+    assert all(any(each) for each in off[:-1])
+    assert not any(off[-1])
