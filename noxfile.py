@@ -47,9 +47,15 @@ JOBS = (
 
 def install(session: nox.Session, *groups: str, extra: str = "") -> None:
     """Install krepro, with an extra of its, and the dependency groups that a session needs."""
-    table = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))
-    more = [item for group in groups for item in table["dependency-groups"][group]]
+    more = [item for group in groups for item in dependency_group(group)]
     session.install("--editable", f".[{extra}]" if extra else ".", *more)
+
+
+def dependency_group(name: str) -> list[str]:
+    """Return the requirements of a dependency group."""
+    table = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))
+    found: list[str] = table["dependency-groups"][name]
+    return found
 
 
 def add_job(job: Job) -> None:
@@ -71,7 +77,7 @@ for job in JOBS:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests; needs no network but the package index."""
-    install(session, "test")
+    install(session, "test", "docs")
     # More processes than that gain little: the tests start processes of their own.
     parallel = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
     session.run("pytest", *parallel, *session.posargs)
@@ -80,11 +86,22 @@ def tests(session: nox.Session) -> None:
 @nox.session(default=False)
 def coverage(session: nox.Session) -> None:
     """Run the tests one after the other, and say which lines none of them reaches."""
-    install(session, "test")
+    install(session, "test", "docs")
     session.run("coverage", "erase")
     session.run("coverage", "run", "--parallel-mode", "-m", "pytest", *session.posargs)
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report", "--skip-covered", "--show-missing", silent=False)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Make a site of docs/, with every link in it checked (-- --external: on the web, too)."""
+    session.install(*dependency_group("docs"))
+    external = session.posargs == ["--external"]
+    builder, folder = ("linkcheck", "links") if external else ("html", "docs")
+    session.run(
+        "sphinx-build", "-W", "--keep-going", "-b", builder, "docs", f"build/{folder}"
+    )
 
 
 @nox.session
