@@ -37,5 +37,6 @@ for command in (
     hunting.fuzz_command,
     training.gan_command,
     upkeep.schema,
+    upkeep.completion_command,
 ):
     main.add_command(command)

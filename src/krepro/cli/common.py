@@ -16,6 +16,7 @@ from rich.console import Console
 
 from krepro import engine
 from krepro.board import watcher_for
+from krepro.cli import completion
 from krepro.engine import Engine, NotKept, Options, Plan
 from krepro.home import Home, InUse
 from krepro.hunt.symptom import SymptomError
@@ -71,9 +72,15 @@ def reporting(command: Callable[P, R]) -> Callable[P, R]:
 def selecting(command: Callable[P, R]) -> Callable[P, R]:
     """Add the options that say which repros and cells are meant."""
     options: list[Callable[[Callable[P, R]], Callable[P, R]]] = [
-        click.argument("repros", nargs=-1, metavar="[REPRO]..."),
+        click.argument(
+            "repros", nargs=-1, metavar="[REPRO]...", shell_complete=completion.repros
+        ),
         click.option(
-            "-t", "--tier", default="quick", help="Tier of releases: quick, minor, all."
+            "-t",
+            "--tier",
+            default="quick",
+            help="Tier of releases: quick, minor, all.",
+            shell_complete=completion.tiers,
         ),
         click.option(
             "-r",
@@ -81,6 +88,7 @@ def selecting(command: Callable[P, R]) -> Callable[P, R]:
             multiple=True,
             metavar="SELECTOR",
             help="A version, a specifier ('>=3.5,<3.7'), A..B or newest, instead of a tier.",
+            shell_complete=completion.releases,
         ),
         click.option(
             "-b", "--backend", "backends", multiple=True, type=click.Choice(BACKENDS)
@@ -91,6 +99,7 @@ def selecting(command: Callable[P, R]) -> Callable[P, R]:
             "stack_names",
             multiple=True,
             help="Stacks instead of backends.",
+            shell_complete=completion.stacks,
         ),
         click.option("-k", "keyword", default="", help="Ids that match, as in pytest."),
         click.option("-m", "mark", default="", help="Kinds and areas, as in pytest."),
@@ -119,6 +128,7 @@ def in_cells(backends: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             multiple=True,
             metavar="SELECTOR",
             help="A version, a specifier, A..B or newest.  [default: newest]",
+            shell_complete=completion.releases,
         )(command)
 
     return adding

@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from krepro import engine
+from krepro.cli import completion
 from krepro.cli.common import in_cells, reporting, require, searching, writing
 from krepro.hunt import commands as searches
 from krepro.hunt import culprit as culprits
 
 
 @click.command(name="bisect")
-@click.argument("target")
+@click.argument("target", shell_complete=completion.repros)
 @click.argument("arguments", nargs=-1, metavar="[-- ARGUMENT...]")
 @searching
 @click.option("--good", multiple=True, metavar="SELECTOR", help="Said to be good.")
@@ -60,7 +61,7 @@ def bisect_command(**options: Any) -> None:
 
 
 @click.command(name="culprit")
-@click.argument("target")
+@click.argument("target", shell_complete=completion.repros)
 @click.argument("arguments", nargs=-1, metavar="[-- ARGUMENT...]")
 @searching
 @click.option("--good", default="", metavar="RELEASE", help="Without the symptom.")

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from krepro import engine, finder, published, result
+from krepro.cli import completion
 from krepro.cli.common import (
     Selection,
     build_report,
@@ -189,7 +190,7 @@ def search(words: Sequence[str], symptom: str, limit: int, form: str) -> None:
 
 
 @click.command()
-@click.argument("repro")
+@click.argument("repro", shell_complete=completion.repros)
 @click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text")
 @reporting
 def explain(repro: str, form: str) -> None:
@@ -213,11 +214,23 @@ def explain(repro: str, form: str) -> None:
 
 
 @click.command(name="run")
-@click.argument("repro")
-@click.option("-r", "--release", "selector", default="newest", show_default=True)
+@click.argument("repro", shell_complete=completion.repros)
+@click.option(
+    "-r",
+    "--release",
+    "selector",
+    default="newest",
+    show_default=True,
+    shell_complete=completion.releases,
+)
 @click.option("-b", "--backend", type=click.Choice(BACKENDS), default="tensorflow")
 @click.option(
-    "-s", "--stack", "stack_name", default="", help="A stack instead of a backend."
+    "-s",
+    "--stack",
+    "stack_name",
+    default="",
+    help="A stack instead of a backend.",
+    shell_complete=completion.stacks,
 )
 @click.option(
     "--isolation", type=click.Choice(engine.ISOLATIONS), default=engine.default_isolation

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import click
 import msgspec
+from click.shell_completion import get_completion_class
 from rich.console import Console
 
 from krepro import audit, doctor, expectation, index, published, result, scaffold
 from krepro import stack as stacks
+from krepro.cli import completion
 from krepro.cli.common import build_report, fail, reporting, run
 from krepro.engine import Engine
 from krepro.home import Home
@@ -95,7 +97,7 @@ def prune(max_size: str, dry_run: bool) -> None:
 
 
 @click.command(name="lock")
-@click.argument("names", nargs=-1, metavar="[STACK]...")
+@click.argument("names", nargs=-1, metavar="[STACK]...", shell_complete=completion.stacks)
 @reporting
 def lock_command(names: Sequence[str]) -> None:
     r"""Resolve the stacks anew and keep their locks beside matrix.toml.
@@ -138,7 +140,7 @@ def new(name: str, kind: str, area: str) -> None:
 
 
 @click.command(name="update-expectations")
-@click.argument("repros", nargs=-1, metavar="[REPRO]...")
+@click.argument("repros", nargs=-1, metavar="[REPRO]...", shell_complete=completion.repros)
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @reporting
 def update_expectations(repros: Sequence[str], dry_run: bool) -> None:
@@ -199,7 +201,7 @@ def publish(check: bool) -> None:
 
 
 @click.command(name="audit")
-@click.argument("repros", nargs=-1, metavar="[REPRO]...")
+@click.argument("repros", nargs=-1, metavar="[REPRO]...", shell_complete=completion.repros)
 @click.option(
     "--since", metavar="COMMIT", help="Only entries that differ from this commit."
 )
@@ -263,3 +265,20 @@ def schema() -> None:
       krepro schema > result.schema.json
     """
     click.echo(json.dumps(result.json_schema(), indent=1))
+
+
+@click.command(name="completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+@reporting
+def completion_command(context: click.Context, shell: str) -> None:
+    r"""Print the script that has a shell complete commands, entries, releases and stacks.
+
+    \b
+    Examples:
+      eval "$(krepro completion bash)"
+      krepro completion fish > ~/.config/fish/completions/krepro.fish
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(context.find_root().command, {}, "krepro", "_KREPRO_COMPLETE").source())
