@@ -156,7 +156,7 @@ class Store:
             merged = msgspec.structs.replace(
                 result,
                 repros=dict(sorted(repros.items())),
-                platform=platform.platform(),
+                platform=result.platform or platform.platform(),
                 identity=result.identity or (old.identity if old else {}),
                 import_seconds=result.import_seconds
                 or (old.import_seconds if old else 0.0),
