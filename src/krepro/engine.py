@@ -198,16 +198,10 @@ class Engine:
         if plan.missing:
             self.executor.run(self, plan)
 
-    def measure(
-        self, cell: Cell, repros: Sequence[Repro], scratch: Path
-    ) -> Generator[CellResult, None, None]:
-        """Measure repros in a cell, and yield what they say as it comes; store nothing.
-
-        What the environment keeps from running is yielded as untestable. Where ``stop`` is set
-        it ends early.
-        """
+    def begin(self, cell: Cell, repros: Iterable[Repro]) -> Running:
+        """Return a cell of which nothing is measured yet."""
         stack = self.matrix.find_stack(cell.stack)
-        running = Running(
+        return Running(
             cell=cell,
             left={repro.id: repro for repro in repros},
             result=CellResult(
@@ -218,6 +212,16 @@ class Engine:
                 platform=platform.platform(),
             ),
         )
+
+    def measure(
+        self, cell: Cell, repros: Sequence[Repro], scratch: Path
+    ) -> Generator[CellResult, None, None]:
+        """Measure repros in a cell, and yield what they say as it comes; store nothing.
+
+        What the environment keeps from running is yielded as untestable. Where ``stop`` is set
+        it ends early.
+        """
+        running = self.begin(cell, repros)
         try:
             yield from self._measure(running, scratch)
         except Stopped:

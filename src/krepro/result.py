@@ -164,9 +164,13 @@ class Store:
             write_atomically(path, msgspec.json.format(msgspec.json.encode(merged)))
         return merged
 
+    def files(self) -> list[Path]:
+        """Return the files of this schema, whether they can be read or not."""
+        return sorted((self.home.results / f"v{SCHEMA}").glob("*/*/*.json"))
+
     def everything(self) -> Iterator[CellResult]:
         """Yield every readable result of this schema."""
-        for path in sorted((self.home.results / f"v{SCHEMA}").rglob("*.json")):
+        for path in self.files():
             result = read_result(path)
             if result:
                 yield result

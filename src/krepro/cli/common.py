@@ -17,6 +17,7 @@ from rich.console import Console
 from krepro import engine
 from krepro.board import watcher_for
 from krepro.engine import Engine, NotKept, Options, Plan
+from krepro.executor.worker import Unfit
 from krepro.home import Home, InUse
 from krepro.hunt.symptom import SymptomError
 from krepro.installer import InstallError
@@ -53,7 +54,7 @@ def reporting(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except BAD_INPUT as error:
             fail(error, Exit.BAD_INPUT)
-        except (InstallError, InUse, NotKept) as error:
+        except (InstallError, InUse, NotKept, Unfit) as error:
             fail(error, Exit.INCOMPLETE)
         except BrokenPipeError:
             # Whoever read the output has seen enough.
