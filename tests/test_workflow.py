@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -112,7 +113,7 @@ def test_every_session_of_nox_exists() -> None:
         check=True,
         env={
             **os.environ,
-            "PATH": f"{Path(os.sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         },
     )
     sessions = [each["session"] for each in json.loads(listed.stdout)]

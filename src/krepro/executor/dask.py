@@ -8,6 +8,7 @@ import queue
 import time
 import urllib.parse
 import uuid
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from krepro.engine import Engine, Plan
 
 SCHEME = "dask"
-CONNECT_S = 10.0
+CONNECT_S = 20.0
 # A worker that died is started again by its nanny; only then is the cluster given up.
 LONELY_S = 60.0
 # How often it is looked whether there is still a cluster.
@@ -166,11 +167,14 @@ class Running:
         self.name = f"krepro-{uuid.uuid4().hex[:12]}"
         self._repros = {repro.id: repro for repro in plan.repros}
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._waiting: deque[Cell] = deque()
+        self._threads = 0
+        self._packed = b""
         self._futures: dict[distributed.Future, Following] = {}
         self._by_cell: dict[Cell, Following] = {}
 
     def run(self) -> None:
-        """Submit all cells, and keep what comes until all have ended.
+        """Submit the cells, and keep what comes until all have ended.
 
         Raises:
             Unfit: the cluster is gone, or a worker is of no use.
@@ -178,7 +182,13 @@ class Running:
         """
         self.client.subscribe_topic(self.name, self._hear)
         try:
-            self._submit()
+            locks = self._locks()
+            self._waiting.extend(
+                cell
+                for cell in in_turn(list(self.plan.missing))
+                if self._base(cell) in locks
+            )
+            self._packed = self._parcel(locks).pack()
             self._follow()
             if self._futures:
                 self._stop()
@@ -191,22 +201,25 @@ class Running:
     def _hear(self, event: tuple[float, Any]) -> None:
         self._inbox.put(event[1])
 
-    def _submit(self) -> None:
-        locks = self._locks()
-        packed = self._parcel(locks).pack()
+    def _base(self, cell: Cell) -> str:
+        """Return the name of the stack in whose environment a cell runs."""
         matrix = self.engine.matrix
-        for place, cell in enumerate(in_turn(list(self.plan.missing))):
-            if matrix.base(matrix.find_stack(cell.stack)).name not in locks:
-                continue
-            names = [repro.id for repro in self.plan.missing[cell]]
+        return matrix.base(matrix.find_stack(cell.stack)).name
+
+    def _submit(self) -> None:
+        """Submit as many cells as there are threads.
+
+        More would wait on workers, and where one dies Dask blames all that wait there as well.
+        """
+        while self._waiting and len(self._futures) < self._threads:
+            cell = self._waiting.popleft()
             future = self.client.submit(
                 _measure,
                 self.name,
-                packed,
+                self._packed,
                 (cell.stack, cell.release),
-                names,
+                [repro.id for repro in self.plan.missing[cell]],
                 key=f"{self.name}-{cell}",
-                priority=-place,
                 pure=False,
             )
             self._futures[future] = self._by_cell[cell] = Following(cell)
@@ -216,20 +229,21 @@ class Running:
         """Return the texts of the locks; the cells of a stack that has none are untestable."""
         engine, matrix = self.engine, self.engine.matrix
         locks: dict[str, str] = {}
-        for cell, repros in self.plan.missing.items():
-            base = matrix.base(matrix.find_stack(cell.stack))
-            if base.name in locks:
-                continue
+        failed: dict[str, InstallError] = {}
+        for name in dict.fromkeys(map(self._base, self.plan.missing)):
+            base = matrix.find_stack(name)
             try:
                 lock = stacks.ensure_lock(engine.home, engine.folder, matrix, base)
+                locks[name] = stacks.lock_text(matrix, base, lock)
             except InstallError as error:
+                failed[name] = error
+        for cell, repros in self.plan.missing.items():
+            if lost := failed.get(self._base(cell)):
                 running = engine.begin(cell, repros)
-                running.give_up(error.verdict, str(error))
+                running.give_up(lost.verdict, str(lost))
                 for said in running.say():
                     engine.keep(said, self._repros)
-                engine.watcher.ended(cell, 0.0, str(error))
-            else:
-                locks[base.name] = stacks.lock_text(matrix, base, lock)
+                engine.watcher.ended(cell, 0.0, str(lost))
         return locks
 
     def _parcel(self, locks: Mapping[str, str]) -> Parcel:
@@ -250,29 +264,32 @@ class Running:
 
     def _follow(self) -> None:
         """Keep what comes until every cell has ended, or the run is to stop."""
-        looked = seen = time.monotonic()
-        while self._futures and not self.engine.stop.is_set():
-            with contextlib.suppress(queue.Empty):
-                self._take(self._inbox.get(timeout=0.2))
+        seen = time.monotonic()
+        looked = seen - LOOK_S
+        while (self._futures or self._waiting) and not self.engine.stop.is_set():
             now = time.monotonic()
-            if now - looked > LOOK_S:
+            if now - looked >= LOOK_S:
                 looked = now
-                seen = now if self._workers() else seen
+                self._threads = self._count_threads()
+                seen = now if self._threads else seen
                 if now - seen > LONELY_S:
                     raise Unfit(
                         f"the scheduler at {self.address} has had no workers for "
                         f"{LONELY_S:.0f} s; what was measured is kept: start workers, and run "
                         "the same command to go on"
                     )
+            self._submit()
+            with contextlib.suppress(queue.Empty):
+                self._take(self._inbox.get(timeout=0.2))
 
-    def _workers(self) -> int:
-        """Return how many workers there are.
+    def _count_threads(self) -> int:
+        """Return how many threads the workers have: how many cells run at a time.
 
         Raises:
             Unfit: the scheduler does not say.
         """
         try:
-            return len(self.client.nthreads())
+            return sum(self.client.nthreads().values())
         except Exception:  # noqa: BLE001  Its type depends on how the scheduler went.
             raise self._gone() from None
 
