@@ -16,7 +16,7 @@ from krepro import installer, overlay
 from krepro import stack as stacks
 from krepro.home import Home, remove, sizes_bytes
 from krepro.project import Project
-from krepro.result import read_result
+from krepro.result import Store, read_result
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 STALE_AFTER_S = 24 * 3600.0
@@ -96,11 +96,12 @@ def examine(home: Home, project: Project, console: Console) -> bool:
         f"{len(paths) - len(missing)} of {len(paths)} there",
         "the rest is installed when needed" if missing else "",
     )
-    broken = [p for p in home.results.rglob("*.json") if read_result(p) is None]
+    stored = list(Store(home).files())
+    broken = [path for path in stored if read_result(path) is None]
     line(
         not broken,
         "results",
-        f"{sum(1 for _ in home.results.rglob('*.json'))} cells",
+        f"{len(stored)} cells",
         f"cut short, will be measured anew: {broken[0]}" if broken else "",
     )
     console.print(table, highlight=False, soft_wrap=True)

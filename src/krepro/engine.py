@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import queue
+import platform
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 from packaging.version import Version
@@ -23,6 +23,7 @@ from krepro import stack as stacks
 from krepro.cell.cell import BATCH, FORK, PROCESS, Job
 from krepro.cell.supervise import Limits as CellLimits
 from krepro.cell.supervise import kill_tree
+from krepro.executor.threads import Threads
 from krepro.home import Home
 from krepro.installer import InstallError
 from krepro.matrix import Cell, Matrix, Stack, applicable
@@ -37,8 +38,8 @@ ISOLATIONS = (BATCH, FORK, PROCESS)
 UNRESOLVED = "unresolved"
 # The key of a script's record, which no repro's id can be.
 SCRIPT = "<script>"
-# Verdicts come in quick succession; they are written when a cell pauses, or after a while.
-PAUSE_S, KEEP_S = 0.2, 1.0
+# Verdicts come in quick succession; they are said when a cell pauses, or after a while.
+PAUSE_S, SAY_S = 0.2, 1.0
 
 
 class Stopped(Exception):
@@ -105,8 +106,33 @@ class Running:
     cell: Cell
     left: dict[str, Repro]
     result: CellResult
-    unkept: list[tuple[Repro, Measurement]] = field(default_factory=list)
-    kept: float = field(default_factory=time.monotonic)
+    unsaid: dict[str, Measurement] = field(default_factory=dict)
+    said: float = field(default_factory=time.monotonic)
+
+    def say(self) -> Iterator[CellResult]:
+        """Yield what was measured since this was done last, if anything was."""
+        unsaid, self.unsaid = self.unsaid, {}
+        self.said = time.monotonic()
+        if unsaid:
+            yield replace(self.result, repros=unsaid)
+
+    def give_up(self, verdict: Verdict, message: str) -> None:
+        """Give all that is left the verdict of an environment that does not work."""
+        nothing = Measurement("", verdict, message=message, runs=0, measured=now())
+        for name, repro in self.left.items():
+            self.unsaid[name] = replace(nothing, source=repro.source_hash)
+        self.left.clear()
+
+
+class Executor(Protocol):
+    """Has the cells of a plan measured somewhere, and has the engine keep what they say."""
+
+    def run(self, engine: Engine, plan: Plan) -> None:
+        """Measure what a plan lacks; return early where the engine is to stop.
+
+        Raises:
+            NotKept: a result could not be written.
+        """
 
 
 @dataclass
@@ -119,6 +145,7 @@ class Engine:
     watcher: Watcher = field(default_factory=Watcher)
     options: Options = field(default_factory=Options)
     stop: threading.Event = field(default_factory=threading.Event)
+    executor: Executor = field(default_factory=Threads)
 
     @classmethod
     def of(cls, project: Project, jobs: int) -> Engine:
@@ -133,7 +160,6 @@ class Engine:
         self._zygotes: dict[str, Zygote] = {}
         self._guards = {stack.name: threading.Lock() for stack in self.matrix.stack}
         self._groups: set[int] = set()
-        self._failure: Exception | None = None
 
     def lock_hash(self, stack: Stack) -> str:
         """Return the hash of a stack's lock, or ``UNRESOLVED`` while there is none."""
@@ -162,73 +188,71 @@ class Engine:
         return Plan(tuple(cells), tuple(repros), missing)
 
     def run(self, plan: Plan) -> None:
-        """Measure what a plan lacks.
+        """Measure what a plan lacks, where the executor does so.
 
         Where ``stop`` is set it returns early; what was measured is kept.
 
         Raises:
             NotKept: a result could not be written.
         """
-        if not plan.missing:
-            return
-        waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
-        for cell in in_turn(list(plan.missing)):
-            waiting.put(cell)
-        with self.room() as scratch:
-            threads = [
-                threading.Thread(
-                    target=self._work, args=(plan, waiting, scratch), daemon=True
-                )
-                for _ in range(max(1, min(self.options.jobs, len(plan.missing))))
-            ]
-            try:
-                for thread in threads:
-                    thread.start()
-                for thread in threads:
-                    while thread.is_alive():
-                        thread.join(0.1)
-            finally:
-                self.end_all()
-                for thread in threads:
-                    thread.join(1)
-        if self._failure:
-            raise self._failure
+        if plan.missing:
+            self.executor.run(self, plan)
 
-    def _work(self, plan: Plan, waiting: queue.SimpleQueue[Cell], scratch: Path) -> None:
-        while not self.stop.is_set():
-            try:
-                cell = waiting.get_nowait()
-            except queue.Empty:
-                return
-            started = time.monotonic()
-            self.watcher.started(cell)
-            try:
-                trouble = self._measure_or_say_why(cell, plan.missing[cell], scratch)
-            except Stopped:
-                return
-            except Exception as error:  # noqa: BLE001  Raised again in the main thread.
-                self._failure = self._failure or error
-                self.stop.set()
-                return
-            self.watcher.ended(cell, time.monotonic() - started, trouble)
+    def begin(self, cell: Cell, repros: Iterable[Repro]) -> Running:
+        """Return a cell of which nothing is measured yet."""
+        stack = self.matrix.find_stack(cell.stack)
+        return Running(
+            cell=cell,
+            left={repro.id: repro for repro in repros},
+            result=CellResult(
+                cell.release,
+                cell.stack,
+                stack.backend,
+                self.lock_hash(stack),
+                platform=platform.platform(),
+            ),
+        )
 
-    def _measure_or_say_why(
+    def measure(
         self, cell: Cell, repros: Sequence[Repro], scratch: Path
-    ) -> str:
-        """Measure a cell; return what kept it from being measured, or an empty string."""
+    ) -> Generator[CellResult, None, None]:
+        """Measure repros in a cell, and yield what they say as it comes; store nothing.
+
+        What the environment keeps from running is yielded as untestable. Where ``stop`` is set
+        it ends early.
+        """
+        running = self.begin(cell, repros)
         try:
-            self._measure(cell, repros, scratch)
+            yield from self._measure(running, scratch)
+        except Stopped:
+            return
         except InstallError as error:
             if self.stop.is_set():
-                raise Stopped from None
-            verdict, message = error.verdict, str(error)
+                return
+            running.give_up(error.verdict, str(error))
         except OSError as error:
             # Pipes, working folders, processes: what the machine could not give.
-            verdict, message = installer.cause_of(str(error)), str(error)
-        else:
-            return ""
-        self._untestable(cell, repros, verdict, message)
-        return message
+            running.give_up(installer.cause_of(str(error)), str(error))
+        yield from running.say()
+
+    def keep(self, said: CellResult, repros: Mapping[str, Repro]) -> None:
+        """Add what a cell said to the store, and tell the watcher.
+
+        Raises:
+            NotKept: it could not be written.
+        """
+        try:
+            kept = self.store.add(said)
+        except OSError as error:
+            cause = installer.cause_of(str(error))
+            raise NotKept(
+                f"{self.home.results}: a result could not be written ({error}); what was "
+                "measured before is kept"
+                + (": free some space and run again" if cause is Verdict.NO_SPACE else "")
+            ) from None
+        cell = Cell(said.stack, said.release)
+        for name in said.repros:
+            self.watcher.measured(cell, repros[name], kept.repros[name].verdict)
 
     def environment(self, stack: Stack) -> Environment:
         """Return the environment that a stack runs in, made if it is not there.
@@ -380,38 +404,31 @@ class Engine:
             raise Stopped
         return found
 
-    def _measure(self, cell: Cell, repros: Sequence[Repro], scratch: Path) -> None:
-        """Measure repros in a cell and keep what they say.
+    def _measure(self, running: Running, scratch: Path) -> Iterator[CellResult]:
+        """Measure what is left of a cell, and yield what it says.
 
         Raises:
             InstallError: the cell has no environment.
             Stopped: the run is to end.
         """
+        cell, left = running.cell, running.left
         environment = self.environment(self.matrix.find_stack(cell.stack))
-        job = self._job(cell, environment, repros, scratch)
-        running = Running(
-            cell=cell,
-            left={repro.id: repro for repro in repros},
-            result=CellResult(
-                release=cell.release,
-                stack=cell.stack,
-                backend=environment.stack.backend,
-                lock=environment.lock.hash,
-            ),
-        )
+        running.result = replace(running.result, lock=environment.lock.hash)
         if self.options.isolation != PROCESS:
+            job = self._job(cell, environment, list(left.values()), scratch)
             zygote = self._zygote(environment, cell, scratch)
             with contextlib.suppress(BrokenPipeError), zygote.cell(job) as events:
-                self._follow(running, events, job, zygote)
+                yield from self._follow(running, events, job, zygote)
         # Whatever a fork could not say is asked again in fresh processes.
         for _ in range(2):
-            if running.left:
-                job = self._job(cell, environment, list(running.left.values()), scratch)
+            if left:
+                job = self._job(cell, environment, list(left.values()), scratch)
                 with fresh_cell(environment, scratch, job) as events:
-                    self._follow(running, events, job, None)
-        if running.left:
+                    yield from self._follow(running, events, job, None)
+        if left:
             message = "the cell itself died or hung, and again in a fresh process"
-            self._untestable(cell, list(running.left.values()), Verdict.CRASH, message)
+            running.give_up(Verdict.CRASH, message)
+            yield from running.say()
 
     def _zygote(self, environment: Environment, cell: Cell, scratch: Path) -> Zygote:
         name = environment.stack.name
@@ -439,32 +456,40 @@ class Engine:
 
     def _follow(
         self, running: Running, events: Events, job: Job, zygote: Zygote | None
-    ) -> None:
-        """Keep what a cell tells until it ends or falls silent."""
+    ) -> Iterator[CellResult]:
+        """Yield what a cell says until it ends or falls silent.
+
+        Raises:
+            Stopped: the run is to end.
+        """
         group = 0
         try:
             patience = patience_s(job, running.left.values())
-            while True:
-                if not events.wait(PAUSE_S) or time.monotonic() - running.kept > KEEP_S:
-                    self._keep_all(running)
+            more = True
+            while more:
+                if not events.wait(PAUSE_S) or time.monotonic() - running.said > SAY_S:
+                    yield from running.say()
                 event = events.next(patience, self.stop)
                 if not event:
                     break
                 if event["event"] == "started":
                     group = event["pid"]
                     self._groups.add(group)
-                elif not self._take(running, event, zygote):
-                    return
+                else:
+                    more = self._take(running, event, zygote)
+        except OSError:
+            yield from running.say()
+            raise
         finally:
             if group:
                 kill_tree(group)
                 self._groups.discard(group)
-            self._keep_all(running)
+        yield from running.say()
         if self.stop.is_set():
             raise Stopped
 
     def _take(self, running: Running, event: dict[str, Any], zygote: Zygote | None) -> bool:
-        """Keep what one event says; return whether more may come."""
+        """Note what one event says; return whether more may come."""
         kind = event["event"]
         if kind == "imported":
             if zygote:
@@ -476,51 +501,13 @@ class Engine:
             )
         elif kind == "untestable" and zygote is None:
             # From a fork it would be believed only if it came again in a fresh process.
-            verdict = Verdict(event["verdict"])
-            repros = list(running.left.values())
-            self._untestable(running.cell, repros, verdict, event["message"])
-            running.left.clear()
+            running.give_up(Verdict(event["verdict"]), event["message"])
         elif kind == "repro":
-            repro = running.left.pop(event["id"])
+            running.left.pop(event["id"])
             # Of the file as the cell read it: it may have been edited since the plan was made.
             measurement = measurement_from(event["record"], event["source"])
-            running.unkept.append((repro, measurement))
+            running.unsaid[event["id"]] = measurement
         return kind not in ("done", "untestable")
-
-    def _untestable(
-        self,
-        cell: Cell,
-        repros: Sequence[Repro],
-        verdict: Verdict,
-        message: str,
-    ) -> None:
-        """Give repros the verdict of an environment that does not work."""
-        stack = self.matrix.find_stack(cell.stack)
-        result = CellResult(cell.release, cell.stack, stack.backend, self.lock_hash(stack))
-        nothing = Measurement("", verdict, message=message, runs=0, measured=now())
-        self._keep(result, [(r, replace(nothing, source=r.source_hash)) for r in repros])
-
-    def _keep_all(self, running: Running) -> None:
-        """Write what a cell said since this was done last."""
-        unkept, running.unkept = running.unkept, []
-        running.kept = time.monotonic()
-        if unkept:
-            self._keep(running.result, unkept)
-
-    def _keep(self, result: CellResult, said: Sequence[tuple[Repro, Measurement]]) -> None:
-        cell = Cell(result.stack, result.release)
-        by_id = {repro.id: measurement for repro, measurement in said}
-        try:
-            kept = self.store.add(replace(result, repros=by_id))
-        except OSError as error:
-            cause = installer.cause_of(str(error))
-            raise NotKept(
-                f"{self.home.results}: a result could not be written ({error}); what was "
-                "measured before is kept"
-                + (": free some space and run again" if cause is Verdict.NO_SPACE else "")
-            ) from None
-        for repro, _ in said:
-            self.watcher.measured(cell, repro, kept.repros[repro.id].verdict)
 
 
 def is_known(result: CellResult | None, repro: Repro) -> bool:
@@ -539,18 +526,6 @@ def patience_s(job: Job, repros: Iterable[Repro]) -> float:
     runs = max(job.repeat, 1 + job.retries)
     longest_s = max([job.limits.timeout_s, *(repro.timeout_s or 0 for repro in repros)])
     return 3 * runs * (longest_s + job.import_timeout_s) + 60
-
-
-def in_turn(cells: Sequence[Cell]) -> Iterator[Cell]:
-    """Yield cells of different stacks in turn, so that their zygotes start side by side."""
-    by_stack: dict[str, list[Cell]] = {}
-    for cell in cells:
-        by_stack.setdefault(cell.stack, []).append(cell)
-    while by_stack:
-        for name in list(by_stack):
-            yield by_stack[name].pop(0)
-            if not by_stack[name]:
-                del by_stack[name]
 
 
 def default_isolation() -> str:

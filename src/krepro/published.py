@@ -10,6 +10,7 @@ import msgspec
 from packaging.version import Version
 
 from krepro import stack as stacks
+from krepro import timing
 from krepro.hunt import culprit
 from krepro.hunt.culprit import Culprit
 from krepro.matrix import Cell
@@ -78,6 +79,7 @@ def write(project: Project, report: Report) -> Iterable[Path]:
         path = path_of(project, stack.name)
         write_atomically(path, msgspec.json.format(msgspec.json.encode(content)) + b"\n")
         yield path
+    yield timing.write(project, report)
     shown = for_people(project)
     drawing = project.folder / PICTURE
     drawing.parent.mkdir(exist_ok=True)

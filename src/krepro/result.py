@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,27 +146,45 @@ class Store:
         Raises:
             OSError: they could not be written; what was there is still there.
         """
-        cell = Cell(result.stack, result.release)
-        path = self.path(cell, result.lock)
-        with self.home.lock(f"result-{cell.stack}-{result.lock}-{cell.release}"):
-            old = read_result(path)
+
+        def added(old: CellResult | None) -> CellResult:
             repros = dict(old.repros) if old else {}
             for name, new in result.repros.items():
                 repros[name] = agree(repros.get(name), new)
-            merged = msgspec.structs.replace(
+            return msgspec.structs.replace(
                 result,
                 repros=dict(sorted(repros.items())),
-                platform=platform.platform(),
+                platform=result.platform or platform.platform(),
                 identity=result.identity or (old.identity if old else {}),
                 import_seconds=result.import_seconds
                 or (old.import_seconds if old else 0.0),
             )
-            write_atomically(path, msgspec.json.format(msgspec.json.encode(merged)))
-        return merged
+
+        return self.change(Cell(result.stack, result.release), result.lock, added)
+
+    def change(
+        self, cell: Cell, lock: str, by: Callable[[CellResult | None], CellResult]
+    ) -> CellResult:
+        """Change what is known of a cell, from one process at a time, and return it.
+
+        Raises:
+            OSError: it could not be written; what was there is still there.
+        """
+        path = self.path(cell, lock)
+        with self.home.lock(f"result-{cell.stack}-{lock}-{cell.release}"):
+            old = read_result(path)
+            new = by(old)
+            if new != old:
+                write_atomically(path, msgspec.json.format(msgspec.json.encode(new)))
+        return new
+
+    def files(self) -> list[Path]:
+        """Return the files of this schema, whether they can be read or not."""
+        return sorted((self.home.results / f"v{SCHEMA}").glob("*/*/*.json"))
 
     def everything(self) -> Iterator[CellResult]:
         """Yield every readable result of this schema."""
-        for path in sorted((self.home.results / f"v{SCHEMA}").rglob("*.json")):
+        for path in self.files():
             result = read_result(path)
             if result:
                 yield result

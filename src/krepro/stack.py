@@ -187,7 +187,7 @@ def prepare(home: Home, folder: Path, matrix: Matrix, stack: Stack) -> Environme
     if found:
         touch(found.path)
         return found
-    lock = read_lock(folder, matrix, stack) or _resolve_once(home, matrix, stack)
+    lock = ensure_lock(home, folder, matrix, stack)
     path = path_of(home, stack, lock)
     with home.lock(path.name):
         found = read_environment(path, stack, lock)
@@ -217,6 +217,20 @@ def find(home: Home, folder: Path, matrix: Matrix, stack: Stack) -> Environment 
 def path_of(home: Home, stack: Stack, lock: Lock) -> Path:
     """Return where the environment of a stack is kept."""
     return home.stacks / f"{stack.name}-{lock.hash}"
+
+
+def ensure_lock(home: Home, folder: Path, matrix: Matrix, stack: Stack) -> Lock:
+    """Return the lock of a stack, resolving it where there is none.
+
+    Raises:
+        InstallError: it could not be resolved.
+    """
+    return read_lock(folder, matrix, stack) or _resolve_once(home, matrix, stack)
+
+
+def lock_text(matrix: Matrix, stack: Stack, lock: Lock) -> str:
+    """Return the text of a lock as it lies beside a ``matrix.toml``."""
+    return _header(matrix, stack) + lock.text
 
 
 def _resolve_once(home: Home, matrix: Matrix, stack: Stack) -> Lock:

@@ -18,6 +18,7 @@ from krepro import engine
 from krepro.board import watcher_for
 from krepro.cli import completion
 from krepro.engine import Engine, NotKept, Options, Plan
+from krepro.executor.worker import Unfit
 from krepro.home import Home, InUse
 from krepro.hunt.symptom import SymptomError
 from krepro.installer import InstallError
@@ -54,7 +55,7 @@ def reporting(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except BAD_INPUT as error:
             fail(error, Exit.BAD_INPUT)
-        except (InstallError, InUse, NotKept) as error:
+        except (InstallError, InUse, NotKept, Unfit) as error:
             fail(error, Exit.INCOMPLETE)
         except BrokenPipeError:
             # Whoever read the output has seen enough.

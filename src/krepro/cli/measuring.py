@@ -23,6 +23,7 @@ from krepro.cli.common import (
     show_report,
     showing,
 )
+from krepro.cli.widely import Sharding, executor_at, sharding
 from krepro.engine import NotKept, Options
 from krepro.installer import InstallError
 from krepro.project import Project, SelectionError, check_writable
@@ -50,6 +51,7 @@ UNTESTABLE_ALONE = 125
 @click.option("-j", "--jobs", type=click.IntRange(1), default=engine.default_jobs)
 @click.option("--repeat", type=click.IntRange(1), default=1, help="Runs of each repro.")
 @click.option("--rerun", is_flag=True, help="Measure again what is stored, and compare.")
+@sharding
 @reporting
 def matrix(
     *,
@@ -61,6 +63,8 @@ def matrix(
     jobs: int,
     repeat: int,
     rerun: bool,
+    shard: str,
+    executor: str,
     **selected: Any,
 ) -> None:
     r"""Run repros on releases and backends; print who is affected.
@@ -73,13 +77,21 @@ def matrix(
       krepro matrix
       krepro matrix --tier all -b jax
       krepro matrix path/to/my_repro.py -r '>=3.5,<3.8'
+      krepro matrix --tier all --shard 2/4
+      krepro matrix --tier all --executor dask://10.0.0.1:8786
     """
     selection = Selection(**selected)
     check_writable(output)
+    cut = Sharding.of(selection, shard) if shard else None
     if only_list:
-        list_cells(selection, as_json=as_json)
+        list_cells(selection, cut, as_json=as_json)
         return
     machine = selection.engine(Options(isolation, jobs, repeat, rerun))
+    if executor:
+        machine.executor = executor_at(executor)
+    if cut:
+        click.echo(f"krepro: {cut}", err=True)
+        cut.leave_manifest(machine)
     plan = machine.plan(selection.cells, selection.repros)
     stopped = run(machine, plan)
     report = build_report(machine, selection.cells, selection.repros)
@@ -87,8 +99,8 @@ def matrix(
     sys.exit(Exit.INCOMPLETE if stopped else report.exit_code())
 
 
-def list_cells(selection: Selection, *, as_json: bool) -> None:
-    """Print the cells and repros that are meant."""
+def list_cells(selection: Selection, cut: Sharding | None, *, as_json: bool) -> None:
+    """Print the cells and repros that are meant, and for a shard how even the cut is."""
     table = [
         {
             "release": cell.release,
@@ -102,7 +114,8 @@ def list_cells(selection: Selection, *, as_json: bool) -> None:
         ids = [repro.id for repro in selection.repros]
         excluded = [{"cell": str(cell), "reason": reason} for cell, reason in left_out]
         found = {"schema": result.SCHEMA, "cells": table, "repros": ids}
-        click.echo(json.dumps({**found, "excluded": excluded}))
+        shard = {"shard": cut.to_data()} if cut else {}
+        click.echo(json.dumps({**found, "excluded": excluded, **shard}))
         return
     for repro in selection.repros:
         click.echo(f"{repro.id}  [{repro.kind}, {repro.area}] {repro.title}")
@@ -111,6 +124,8 @@ def list_cells(selection: Selection, *, as_json: bool) -> None:
         click.echo(str(cell))
     for cell, reason in left_out:
         click.echo(f"{cell} is left out: {reason}")
+    if cut:
+        click.echo(f"\n{cut}")
 
 
 @click.command()
