@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import json
 import os
 import signal
 import sys
@@ -12,17 +13,22 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import click
+from click.core import ParameterSource
+from packaging.version import Version
 from rich.console import Console
 
-from krepro import engine
+from krepro import checkout, engine
 from krepro.board import watcher_for
+from krepro.checkout import Checkout
+from krepro.comparison import Comparison
 from krepro.engine import Engine, NotKept, Options, Plan
 from krepro.home import Home, InUse
 from krepro.hunt.symptom import SymptomError
 from krepro.installer import InstallError
 from krepro.matrix import Cell, MatrixError
 from krepro.project import Project, SelectionError
-from krepro.release import UnknownRelease
+from krepro.release import UnknownRelease, at_or_below
+from krepro.render import comparison as comparisons
 from krepro.render import data, github, junit, markdown, text
 from krepro.report import Exit, Report
 from krepro.repro import BACKENDS, Repro, ReproError
@@ -98,6 +104,23 @@ def selecting(command: Callable[P, R]) -> Callable[P, R]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def comparing(command: Callable[P, R]) -> Callable[P, R]:
+    """Add the options that name a checkout of Keras, and what it is compared with."""
+    command = click.option(
+        "--against",
+        default="",
+        metavar="RELEASE|PATH",
+        help="With --subject: a release or another checkout.  [default: the newest known release "
+        "at or below its version]",
+    )(command)
+    return click.option(
+        "--subject",
+        type=click.Path(path_type=Path),
+        help="A local checkout of Keras (clone, unpacked sdist or wheel), compared with a release "
+        "instead of a tier.",
+    )(command)
 
 
 def in_cells(backends: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -235,6 +258,8 @@ class Selection:
         stack_names: Sequence[str],
         keyword: str,
         mark: str,
+        subject: Path | None = None,
+        against: str = "",
     ) -> None:
         """Look everything up.
 
@@ -246,7 +271,40 @@ class Selection:
         self.repros = self.project.repros(repros, keyword, mark)
         self.stacks = self.project.stacks(backends, stack_names)
         self.versions = self.project.versions(tier, releases)
+        self.checkouts: list[Checkout] = []
+        self.ends: tuple[Version, Version] | None = None
+        if subject:
+            context = click.get_current_context()
+            tiered = context.get_parameter_source("tier") is ParameterSource.COMMANDLINE
+            beside = self.versions if releases or tiered else []
+            new = self._checkout(subject)
+            self.ends = self._other(new, against), new.release
+            self.versions = sorted({*beside, *self.ends})
+            self.stacks = [stack for stack in self.stacks if not stack.subject]
+        elif against:
+            raise SelectionError("--against is for a checkout: give --subject PATH too")
         self.cells = self.project.cells(self.versions, self.stacks)
+
+    def _checkout(self, path: Path) -> Checkout:
+        found = checkout.read(path)
+        self.checkouts.append(found)
+        return found
+
+    def _other(self, new: Checkout, against: str) -> Version:
+        """Return what a checkout is compared with."""
+        if not against:
+            below = at_or_below(new.version, self.matrix.versions)
+            if below is None:
+                raise SelectionError(
+                    f"no known release is at or below Keras {new.version}: name one, --against"
+                )
+            return below
+        if Path(against).is_dir():
+            return self._checkout(Path(against)).release
+        named = self.project.versions("", [against])
+        if len(named) != 1:
+            raise SelectionError(f"{against!r} means {len(named)} releases: name one")
+        return named[0]
 
     def engine(self, options: Options) -> Engine:
         """Return an engine for the project."""
@@ -281,11 +339,7 @@ def show_report(report: Report, form: str, output: Path | None) -> None:
         "github": github.render,
     }
     if form in renderers:
-        rendered = renderers[form](report)
-        if output:
-            output.write_text(rendered, encoding="utf-8")
-        else:
-            click.echo(rendered, nl=False)
+        put(renderers[form](report), output)
     elif output:
         with output.open("w", encoding="utf-8") as file:
             Console(file=file, width=100).print(text.render(report, 100))
@@ -294,6 +348,42 @@ def show_report(report: Report, form: str, output: Path | None) -> None:
         if not console.is_terminal:
             console = Console(width=100 if len(report.releases) > text.MOST_COLUMNS else 80)
         console.print(text.render(report, console.width), highlight=False)
+
+
+def show_comparison(
+    report: Report, found: Comparison, place: str, form: str, output: Path | None
+) -> None:
+    """Print how a checkout compares, with the report that it was read from, or write it to a file."""
+    if form == "github":
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            with Path(summary).open("a", encoding="utf-8") as file:
+                file.write(comparisons.as_markdown(found, place))
+        put(comparisons.as_commands(found, report), output)
+    elif form == "junit":
+        put(comparisons.as_junit(found, report), output)
+    elif form == "json":
+        table = data.to_data(report) | {"comparison": comparisons.to_data(found)}
+        table["exit_code"] = int(found.exit_code())
+        put(json.dumps(table, indent=1) + "\n", output)
+    elif form == "markdown":
+        folded = f"<details>\n<summary>Verdicts</summary>\n\n{markdown.render(report)}\n</details>\n"
+        put(f"{comparisons.as_markdown(found, place)}\n{folded}", output)
+    else:
+        show_report(report, form, output)
+        said = "\n" + comparisons.as_text(found, place)
+        if output:
+            with output.open("a", encoding="utf-8") as file:
+                file.write(said)
+        else:
+            click.echo(said, nl=False)
+
+
+def put(rendered: str, output: Path | None) -> None:
+    """Print a text, or write it to a file."""
+    if output:
+        output.write_text(rendered, encoding="utf-8")
+    else:
+        click.echo(rendered, nl=False)
 
 
 def run(machine: Engine, plan: Plan) -> bool:

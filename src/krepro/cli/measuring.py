@@ -15,13 +15,16 @@ from krepro import engine, finder, published, result
 from krepro.cli.common import (
     Selection,
     build_report,
+    comparing,
     fail,
     reporting,
     run,
     selecting,
+    show_comparison,
     show_report,
     showing,
 )
+from krepro.comparison import compare
 from krepro.engine import NotKept, Options
 from krepro.installer import InstallError
 from krepro.project import Project, SelectionError, check_writable
@@ -36,6 +39,7 @@ UNTESTABLE_ALONE = 125
 
 @click.command()
 @selecting
+@comparing
 @showing
 @click.option("--list", "only_list", is_flag=True, help="List the cells; run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: as JSON.")
@@ -65,13 +69,17 @@ def matrix(
     r"""Run repros on releases and backends; print who is affected.
 
     Without arguments: the whole catalogue on the quick tier, all backends. What is stored is
-    not run again.
+    not run again. A pre-release is meant by its name: '-r 3.16.0rc0'.
+
+    With --subject: a checkout of Keras against a release; exit 1 if it has a bug that the
+    other has not.
 
     \b
     Examples:
       krepro matrix
       krepro matrix --tier all -b jax
       krepro matrix path/to/my_repro.py -r '>=3.5,<3.8'
+      krepro matrix --subject path/to/keras
     """
     selection = Selection(**selected)
     check_writable(output)
@@ -79,11 +87,26 @@ def matrix(
         list_cells(selection, as_json=as_json)
         return
     machine = selection.engine(Options(isolation, jobs, repeat, rerun))
+    for each in selection.checkouts:
+        each.keep(machine.home)
     plan = machine.plan(selection.cells, selection.repros)
     stopped = run(machine, plan)
     report = build_report(machine, selection.cells, selection.repros)
-    show_report(report, form, output)
-    sys.exit(Exit.INCOMPLETE if stopped else report.exit_code())
+    code = show_selected(selection, report, form, output)
+    sys.exit(Exit.INCOMPLETE if stopped else code)
+
+
+def show_selected(
+    selection: Selection, report: Report, form: str, output: Path | None
+) -> Exit:
+    """Print a report, of a checkout with what it is compared with; return the exit code."""
+    if selection.ends is None:
+        show_report(report, form, output)
+        return report.exit_code()
+    found = compare(report, *selection.ends, selection.stacks)
+    place = "; against ".join(each.place for each in selection.checkouts)
+    show_comparison(report, found, place, form, output)
+    return found.exit_code()
 
 
 def list_cells(selection: Selection, *, as_json: bool) -> None:
@@ -114,6 +137,7 @@ def list_cells(selection: Selection, *, as_json: bool) -> None:
 
 @click.command()
 @selecting
+@comparing
 @showing
 @click.option("-v", "--verbose", is_flag=True, help="Everything stored, with output.")
 @reporting
@@ -124,14 +148,14 @@ def show(form: str, output: Path | None, verbose: bool, **selected: Any) -> None
     Examples:
       krepro show --tier all
       krepro show -v -k dict_loss -r 3.5.0 -b jax
+      krepro show --subject path/to/keras
     """
     selection = Selection(**selected)
     report = build_report(selection.engine(Options()), selection.cells, selection.repros)
     if verbose:
         show_evidence(report)
-    else:
-        show_report(report, form, output)
-    sys.exit(report.exit_code())
+        sys.exit(report.exit_code())
+    sys.exit(show_selected(selection, report, form, output))
 
 
 def show_evidence(report: Report) -> None:
