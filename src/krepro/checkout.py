@@ -85,9 +85,7 @@ def read(path: Path) -> Checkout:
         package = path
     if not (package / "__init__.py").is_file():
         what = "a file: unpack it first" if path.is_file() else "no checkout of Keras"
-        raise SelectionError(
-            f"{path}: is {what}; expected a folder with {PACKAGE}/__init__.py in it"
-        )
+        raise SelectionError(f"{path}: is {what}; expected {PACKAGE}/__init__.py in it")
     files = {
         file.relative_to(package).as_posix(): file.read_bytes()
         for file in sorted(_sources(package))

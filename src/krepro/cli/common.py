@@ -107,19 +107,20 @@ def selecting(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def comparing(command: Callable[P, R]) -> Callable[P, R]:
-    """Add the options that name a checkout of Keras, and what it is compared with."""
+    """Add the options that name a checkout or a release, and what it is compared with."""
     command = click.option(
         "--against",
         default="",
-        metavar="RELEASE|PATH",
-        help="With --subject: a release or another checkout.  [default: the newest known release "
-        "at or below its version]",
+        metavar="PATH|RELEASE",
+        help="What the subject is compared with.  [default: the newest known release at or below "
+        "its version]",
     )(command)
     return click.option(
         "--subject",
-        type=click.Path(path_type=Path),
-        help="A local checkout of Keras (clone, unpacked sdist or wheel), compared with a release "
-        "instead of a tier.",
+        default="",
+        metavar="PATH|RELEASE",
+        help="A local checkout of Keras (clone, unpacked sdist or wheel) or a release, compared "
+        "with another instead of a tier.",
     )(command)
 
 
@@ -258,7 +259,7 @@ class Selection:
         stack_names: Sequence[str],
         keyword: str,
         mark: str,
-        subject: Path | None = None,
+        subject: str = "",
         against: str = "",
     ) -> None:
         """Look everything up.
@@ -277,34 +278,42 @@ class Selection:
             context = click.get_current_context()
             tiered = context.get_parameter_source("tier") is ParameterSource.COMMANDLINE
             beside = self.versions if releases or tiered else []
-            new = self._checkout(subject)
-            self.ends = self._other(new, against), new.release
+            new = self._end(subject, "--subject")
+            old = self._end(against, "--against") if against else self._below(new)
+            self.ends = old, new
             self.versions = sorted({*beside, *self.ends})
             self.stacks = [stack for stack in self.stacks if not stack.subject]
         elif against:
-            raise SelectionError("--against is for a checkout: give --subject PATH too")
+            raise SelectionError(
+                "--against is what a subject is compared with: give --subject"
+            )
         self.cells = self.project.cells(self.versions, self.stacks)
 
-    def _checkout(self, path: Path) -> Checkout:
-        found = checkout.read(path)
-        self.checkouts.append(found)
-        return found
+    def _end(self, name: str, option: str) -> Version:
+        """Return the one release, or checkout, that a name means."""
+        if Path(name).exists():
+            found = checkout.read(Path(name))
+            self.checkouts.append(found)
+            return found.release
+        try:
+            meant = self.project.versions("", [name])
+        except UnknownRelease:
+            raise SelectionError(
+                f"{option} {name}: no such folder, and no known release either"
+            ) from None
+        if len(meant) != 1:
+            raise SelectionError(f"{option} {name}: means {len(meant)} releases: name one")
+        return meant[0]
 
-    def _other(self, new: Checkout, against: str) -> Version:
-        """Return what a checkout is compared with."""
-        if not against:
-            below = at_or_below(new.version, self.matrix.versions)
-            if below is None:
-                raise SelectionError(
-                    f"no known release is at or below Keras {new.version}: name one, --against"
-                )
-            return below
-        if Path(against).is_dir():
-            return self._checkout(Path(against)).release
-        named = self.project.versions("", [against])
-        if len(named) != 1:
-            raise SelectionError(f"{against!r} means {len(named)} releases: name one")
-        return named[0]
+    def _below(self, new: Version) -> Version:
+        """Return what a release or a checkout is compared with, unless it is said."""
+        others = [release for release in self.matrix.versions if release != new]
+        found = at_or_below(new, others)
+        if found is None:
+            raise SelectionError(
+                f"no known release is below Keras {new}: name one, --against"
+            )
+        return found
 
     def engine(self, options: Options) -> Engine:
         """Return an engine for the project."""
@@ -353,7 +362,7 @@ def show_report(report: Report, form: str, output: Path | None) -> None:
 def show_comparison(
     report: Report, found: Comparison, place: str, form: str, output: Path | None
 ) -> None:
-    """Print how a checkout compares, with the report that it was read from, or write it to a file."""
+    """Print how two releases compare, with the report that it was read from, or write it to a file."""
     if form == "github":
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
             with Path(summary).open("a", encoding="utf-8") as file:

@@ -71,8 +71,8 @@ def matrix(
     Without arguments: the whole catalogue on the quick tier, all backends. What is stored is
     not run again. A pre-release is meant by its name: '-r 3.16.0rc0'.
 
-    With --subject: a checkout of Keras against a release; exit 1 if it has a bug that the
-    other has not.
+    With --subject: a checkout of Keras, or a pre-release, against a release; exit 1 if it has
+    a bug that the other has not.
 
     \b
     Examples:
@@ -99,7 +99,7 @@ def matrix(
 def show_selected(
     selection: Selection, report: Report, form: str, output: Path | None
 ) -> Exit:
-    """Print a report, of a checkout with what it is compared with; return the exit code."""
+    """Print a report, of a subject with what it is compared with; return the exit code."""
     if selection.ends is None:
         show_report(report, form, output)
         return report.exit_code()
