@@ -104,7 +104,8 @@ def _item(entry: Entry, backends: list[str]) -> str:
     text = f"`{entry.name}` on {', '.join(backends)}: {entry.turn}"
     if entry.change is Change.KEPT:
         return f"`{entry.name}` on {', '.join(backends)}"
-    message = escape(entry.message)[:MOST_TEXT]
+    # A backtick would end the code that it is shown as.
+    message = escape(entry.message)[:MOST_TEXT].replace("`", "'")
     return f"{text}. {escape(entry.repro.title)}" + (f" (`{message}`)" if message else "")
 
 
