@@ -35,6 +35,7 @@ class Job:
 JOBS = (
     Job("matrix", "Run the repros on releases and backends, and print who is affected."),
     Job("releases", "List the releases that matrix.toml knows."),
+    Job("adopt", "Take a new Keras release in: measure, compare, write.", "picture"),
     Job("bisect", "Find the releases, or commits, that a script misbehaves on."),
     Job("culprit", "Find the few lines of Keras that brought a bug in, or took it out."),
     Job("upgrade", "Say what is known to change from one release to another."),

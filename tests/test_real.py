@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from krepro import audit, published
+from krepro import audit, checkout, overlay, published
 from krepro.engine import ISOLATIONS, Engine, Options
 from krepro.home import Home
 from krepro.hunt import target as targets
@@ -60,6 +60,25 @@ def test_each_isolation_say_what_is_published(home: Home, isolation: str) -> Non
                 repro.id,
                 found,
             )
+
+
+def test_a_checkout_of_a_release_says_what_the_release_says(home: Home) -> None:
+    project = Project(ROOT)
+    engine = Engine(home, ROOT, project.matrix)
+    subject = project.matrix.subject(CELLS[-1])
+    environment = engine.environment(project.matrix.find_stack(STACK))
+    tree = checkout.read(overlay.prepare(home, subject, environment))
+    place = tree.keep(home)
+    assert str(tree.release).startswith("3.15.1+local.")
+    cell = Cell(STACK, str(tree.release))
+    repros = project.repros(REPROS)
+    engine.run(engine.plan([cell], repros))
+    known = engine.known(cell)
+    assert known is not None
+    assert Path(known.identity["keras_file"]).resolve().is_relative_to(place.resolve())
+    expected = published.to_report(project)
+    said = {repro.id: known.repros[repro.id].verdict for repro in repros}
+    assert said == {repro.id: expected.verdict(CELLS[-1], repro) for repro in repros}
 
 
 @pytest.mark.parametrize("name", sorted(PATCHED))

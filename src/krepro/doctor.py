@@ -16,6 +16,7 @@ from krepro import installer, overlay
 from krepro import stack as stacks
 from krepro.home import Home, remove, sizes_bytes
 from krepro.project import Project
+from krepro.release import LOCAL
 from krepro.result import Store, read_result
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -96,6 +97,9 @@ def examine(home: Home, project: Project, console: Console) -> bool:
         f"{len(paths) - len(missing)} of {len(paths)} there",
         "the rest is installed when needed" if missing else "",
     )
+    checkouts = [path for path in _folders(home.overlays) if f"+{LOCAL}" in path.name]
+    if checkouts:
+        line(True, "checkouts", f"{len(checkouts)} snapshots, their results apart")
     stored = list(Store(home).files())
     broken = [path for path in stored if read_result(path) is None]
     line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import json
 import re
@@ -15,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 from krepro import installer
 from krepro.home import Home
 from krepro.installer import InstallError
-from krepro.matrix import Matrix
+from krepro.matrix import Matrix, Release
 from krepro.release import lines
 from krepro.verdict import Verdict
 
@@ -93,6 +94,37 @@ def missing_releases(matrix: Matrix) -> list[str]:
 
 def entries(files: Iterable[dict[str, Any]], known: Iterable[Version]) -> Iterable[str]:
     """Yield a ``[[release]]`` for each final, unyanked Keras 3 release that is not known."""
+    listed = set(known)
+    for release in offered(files):
+        if release.parsed not in listed:
+            # An index that answers in HTML (PEP 503) does not tell the day.
+            day = f"uploaded = {release.uploaded}\n" if release.uploaded else ""
+            yield (
+                f'[[release]]\nversion = "{release.version}"\n{day}python = "{release.python}"\n'
+            )
+
+
+def pre_releases(matrix: Matrix) -> list[Release]:
+    """Return the pre-releases on the index that are newer than every known release.
+
+    Of upstream's nightly builds, which come every day, only the newest is among them.
+
+    Raises:
+        InstallError: the index cannot be reached.
+    """
+    newest = max(matrix.versions)
+    found = offered(files_on_index("keras"), pre=True)
+    nightly = offered(files_on_index("keras-nightly"), pre=True)
+    return [r for r in (*found, *nightly[-1:]) if r.parsed > newest]
+
+
+def offered(files: Iterable[dict[str, Any]], *, pre: bool = False) -> list[Release]:
+    """Return the Keras 3 releases that are neither yanked nor without a wheel, by version.
+
+    Args:
+        files: what the index lists.
+        pre: the pre-releases instead of the final releases.
+    """
     found: dict[Version, dict[str, Any]] = {}
     for file in files:
         parts = str(file.get("filename", "")).split("-")
@@ -102,14 +134,12 @@ def entries(files: Iterable[dict[str, Any]], known: Iterable[Version]) -> Iterab
             version = Version(parts[1])
         except (InvalidVersion, IndexError):
             continue
-        if version.major >= 3 and not version.is_prerelease:
+        if version.major >= 3 and version.is_prerelease is pre:
             found.setdefault(version, file)
-    for version in sorted(set(found) - set(known)):
-        file = found[version]
-        # An index that answers in HTML (PEP 503) does not tell it.
-        day = str(file.get("upload-time", ""))[:10]
-        yield (
-            f'[[release]]\nversion = "{version}"\n'
-            + (f"uploaded = {day}\n" if day else "")
-            + f'python = "{file.get("requires-python") or ""}"\n'
-        )
+    releases = []
+    for version in sorted(found):
+        day = str(found[version].get("upload-time", ""))[:10]
+        python = str(found[version].get("requires-python") or "")
+        uploaded = dt.date.fromisoformat(day) if day else None
+        releases.append(Release(str(version), python, uploaded))
+    return releases

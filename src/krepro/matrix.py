@@ -65,7 +65,9 @@ class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def serves(self, release: Version) -> bool:
         """Whether a release of Keras 3 runs on this stack."""
-        return not self.subject and SpecifierSet(self.releases).contains(release)
+        return not self.subject and SpecifierSet(self.releases).contains(
+            release, prereleases=True
+        )
 
 
 class Exclusion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,8 +150,9 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def excluded(self, cell: Cell) -> str:
         """Return why a cell is left out, or an empty string."""
         for exclusion in self.exclude:
-            if exclusion.stack == cell.stack and SpecifierSet(exclusion.releases).contains(
-                cell.release
+            specifiers = SpecifierSet(exclusion.releases)
+            if exclusion.stack == cell.stack and specifiers.contains(
+                cell.release, prereleases=True
             ):
                 return exclusion.reason
         return ""
@@ -180,7 +183,8 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def subject(self, cell: Cell) -> str:
         """Return the requirement that installs the subject of a cell."""
-        return self.find_stack(cell.stack).subject or f"keras=={cell.release}"
+        package = releases_module.package_of(Version(cell.release))
+        return self.find_stack(cell.stack).subject or f"{package}=={cell.release}"
 
     def requirements_of(self, stack: Stack) -> list[str]:
         """Return what the environment of a stack is made from, sorted."""

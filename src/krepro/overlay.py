@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from krepro import installer
 from krepro.home import Home, remove, touch
 from krepro.installer import InstallError
+from krepro.release import is_checkout
 from krepro.stack import Environment
 from krepro.verdict import Verdict
 
@@ -36,6 +38,13 @@ def prepare(home: Home, subject: str, environment: Environment) -> Path:
     Raises:
         InstallError: it could not be installed.
     """
+    path = path_of(home, subject)
+    (pin,) = Requirement(subject).specifier
+    if is_checkout(Version(pin.version)) and not path.is_dir():
+        raise InstallError(
+            Verdict.INSTALL,
+            f"{pin.version} is a checkout whose snapshot is gone: name its folder, --subject PATH",
+        )
 
     def install(folder: Path) -> None:
         installer.run_uv(
@@ -49,7 +58,7 @@ def prepare(home: Home, subject: str, environment: Environment) -> Path:
             subject,
         )
 
-    return made_once(home, path_of(home, subject), install)
+    return made_once(home, path, install)
 
 
 def made_once(home: Home, path: Path, fill: Callable[[Path], None]) -> Path:

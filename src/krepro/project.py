@@ -125,12 +125,17 @@ class Project:
     def versions(self, tier: str, selectors: Sequence[str]) -> list[Version]:
         """Return the releases that are meant: selected ones, else those of a tier.
 
+        A pre-release or a checkout is meant by its name, though no matrix lists it.
+
         Raises:
             UnknownRelease: a selector selects nothing.
             MatrixError: the tier is unknown.
         """
         if selectors:
-            return release.select_all(selectors, self.matrix.versions)
+            named = {s: release.unlisted(s) for s in selectors}
+            listed = [s for s, version in named.items() if version is None]
+            known = release.select_all(listed, self.matrix.versions)
+            return sorted({*known, *filter(None, named.values())})
         return self.matrix.tier(tier)
 
     def cells(self, versions: Sequence[Version], stacks: Sequence[Stack]) -> list[Cell]:

@@ -11,6 +11,8 @@ NEWEST = "newest"
 FIRST_OF_LINE = "first-of-line"
 NEWEST_OF_LINE = "newest-of-line"
 NAMES = (NEWEST, FIRST_OF_LINE, NEWEST_OF_LINE)
+# Between what a checkout says it is and the mark of its content: 3.16.0+local.ab12cd34ef56.
+LOCAL = "local."
 
 
 class UnknownRelease(ValueError):
@@ -20,6 +22,36 @@ class UnknownRelease(ValueError):
 def line_of(release: Version) -> str:
     """Return the release line ``x.y`` of a release."""
     return f"{release.major}.{release.minor}"
+
+
+def of_checkout(version: Version, digest: str) -> Version:
+    """Return the name that a checkout goes by: its version, and a mark of its content."""
+    return Version(f"{version.public}+{LOCAL}{digest}")
+
+
+def is_checkout(release: Version) -> bool:
+    """Whether a name is that of a checkout, not of anything on the package index."""
+    return (release.local or "").startswith(LOCAL)
+
+
+def package_of(release: Version) -> str:
+    """Return the package that holds a release: upstream's nightly builds have one of their own."""
+    nightly = release.is_devrelease and not is_checkout(release)
+    return "keras-nightly" if nightly else "keras"
+
+
+def unlisted(selector: str) -> Version | None:
+    """Return the version that a selector names if no matrix lists such: a pre-release, a checkout."""
+    try:
+        version = Version(selector)
+    except InvalidVersion:
+        return None
+    return version if version.is_prerelease or is_checkout(version) else None
+
+
+def at_or_below(version: Version, releases: Iterable[Version]) -> Version | None:
+    """Return the newest release that is not above a version, or None where all are."""
+    return max((release for release in releases if release <= version), default=None)
 
 
 def lines(releases: Iterable[Version]) -> dict[str, list[Version]]:

@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from krepro import ranges
 from krepro.matrix import Cell, Matrix, Stack, applicable
+from krepro.release import is_checkout
 from krepro.repro import Repro
 from krepro.result import CellResult, Measurement
 from krepro.verdict import Verdict
@@ -93,7 +94,7 @@ class Report:
         """Return the affected range of a repro on a stack in a few words."""
         served = [version for version in self.matrix.versions if stack.serves(version)]
         # The newest is among them, asked for or not: only what reaches it is not fixed yet.
-        asked = {*self.releases, served[-1]} & set(served)
+        asked = {r for r in {*self.releases, served[-1]} if stack.serves(r)}
         return ranges.describe(self.row(repro, stack), sorted(asked))
 
     def counts(self) -> Counter[Verdict]:
@@ -105,10 +106,15 @@ class Report:
         )
 
     def differences(self) -> Iterator[Difference]:
-        """Yield every verdict that says something and is not the declared one."""
+        """Yield every verdict that says something and is not the declared one.
+
+        Nothing is declared of a checkout: it is compared with a release instead.
+        """
         for cell, repro, found in self.measured():
             backend = self.matrix.find_stack(cell.stack).backend
             release = Version(cell.release)
+            if is_checkout(release):
+                continue
             expected = repro.expected(release, backend)
             if found.verdict is not expected and not found.verdict.untestable:
                 declared = expected.value

@@ -111,14 +111,20 @@ releases = ">=9"
 
 
 def make_wheel(
-    folder: Path, name: str, version: str, source: str, requires: Sequence[str] = ()
+    folder: Path,
+    name: str,
+    version: str,
+    source: str,
+    requires: Sequence[str] = (),
+    *,
+    module: str = "",
 ) -> Path:
-    """Write a wheel that holds one module."""
+    """Write a wheel that holds one module, by default one of the wheel's own name."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
     files = {
-        f"{name}/__init__.py": source,
+        f"{module or name}/__init__.py": source,
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
         + "".join(f"Requires-Dist: {requirement}\n" for requirement in requires),
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: fake\nRoot-Is-Purelib: true\n"

@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from packaging.version import InvalidVersion, Version
+
+from krepro.release import is_checkout
+
 KERAS_2 = "tf_keras"
 
 
@@ -35,7 +39,8 @@ def import_keras(
 
     Args:
         overlay: the folder that holds the release.
-        release: the version asked for; empty for a commit, which says one of its own.
+        release: the version asked for; empty for a commit, which says one of its own. A checkout
+            says its version without the mark of its content.
         backend: the backend asked for.
         backend_version: the version of it that the stack was made with.
 
@@ -57,7 +62,7 @@ def import_keras(
     else:
         keras = importlib.import_module("keras")
     found = identity()
-    if release and found["keras"] != release:
+    if release and not is_asked(found["keras"], release):
         raise NotAsAsked(f"asked for keras {release}, got {found['keras']}")
     if not Path(str(keras.__file__)).resolve().is_relative_to(overlay.resolve()):
         raise NotAsAsked(f"asked for keras from {overlay}, got {found['keras_file']}")
@@ -68,6 +73,16 @@ def import_keras(
             f"asked for {backend} {backend_version}, got {found['backend_version']}"
         )
     return found
+
+
+def is_asked(said: str, release: str) -> bool:
+    """Whether what Keras says of itself is the release asked for."""
+    if said == release or not is_checkout(Version(release)):
+        return said == release
+    try:
+        return Version(said).public == Version(release).public
+    except InvalidVersion:
+        return False
 
 
 def leave_as_it_is(package: str) -> None:

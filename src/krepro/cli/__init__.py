@@ -24,6 +24,7 @@ for command in (
     measuring.explain,
     measuring.run_one,
     upkeep.releases,
+    upkeep.adopt,
     upkeep.doctor_command,
     upkeep.prune,
     upkeep.lock_command,

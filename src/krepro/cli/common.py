@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import json
 import os
 import signal
 import sys
@@ -12,11 +13,15 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import click
+from click.core import ParameterSource
+from packaging.version import Version
 from rich.console import Console
 
-from krepro import engine
+from krepro import checkout, engine
 from krepro.board import watcher_for
+from krepro.checkout import Checkout
 from krepro.cli import completion
+from krepro.comparison import Comparison
 from krepro.engine import Engine, NotKept, Options, Plan
 from krepro.executor.worker import Unfit
 from krepro.home import Home, InUse
@@ -24,7 +29,8 @@ from krepro.hunt.symptom import SymptomError
 from krepro.installer import InstallError
 from krepro.matrix import Cell, MatrixError
 from krepro.project import Project, SelectionError
-from krepro.release import UnknownRelease
+from krepro.release import UnknownRelease, at_or_below
+from krepro.render import comparison as comparisons
 from krepro.render import data, github, junit, markdown, text
 from krepro.report import Exit, Report
 from krepro.repro import BACKENDS, Repro, ReproError
@@ -108,6 +114,24 @@ def selecting(command: Callable[P, R]) -> Callable[P, R]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def comparing(command: Callable[P, R]) -> Callable[P, R]:
+    """Add the options that name a checkout or a release, and what it is compared with."""
+    command = click.option(
+        "--against",
+        default="",
+        metavar="PATH|RELEASE",
+        help="What the subject is compared with.  [default: the newest known release at or below "
+        "its version]",
+    )(command)
+    return click.option(
+        "--subject",
+        default="",
+        metavar="PATH|RELEASE",
+        help="A local checkout of Keras (clone, unpacked sdist or wheel) or a release, compared "
+        "with another instead of a tier.",
+    )(command)
 
 
 def in_cells(backends: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -246,6 +270,8 @@ class Selection:
         stack_names: Sequence[str],
         keyword: str,
         mark: str,
+        subject: str = "",
+        against: str = "",
     ) -> None:
         """Look everything up.
 
@@ -257,7 +283,48 @@ class Selection:
         self.repros = self.project.repros(repros, keyword, mark)
         self.stacks = self.project.stacks(backends, stack_names)
         self.versions = self.project.versions(tier, releases)
+        self.checkouts: list[Checkout] = []
+        self.ends: tuple[Version, Version] | None = None
+        if subject:
+            context = click.get_current_context()
+            tiered = context.get_parameter_source("tier") is ParameterSource.COMMANDLINE
+            beside = self.versions if releases or tiered else []
+            new = self._end(subject, "--subject")
+            old = self._end(against, "--against") if against else self._below(new)
+            self.ends = old, new
+            self.versions = sorted({*beside, *self.ends})
+            self.stacks = [stack for stack in self.stacks if not stack.subject]
+        elif against:
+            raise SelectionError(
+                "--against is what a subject is compared with: give --subject"
+            )
         self.cells = self.project.cells(self.versions, self.stacks)
+
+    def _end(self, name: str, option: str) -> Version:
+        """Return the one release, or checkout, that a name means."""
+        if Path(name).exists():
+            found = checkout.read(Path(name))
+            self.checkouts.append(found)
+            return found.release
+        try:
+            meant = self.project.versions("", [name])
+        except UnknownRelease:
+            raise SelectionError(
+                f"{option} {name}: no such folder, and no known release either"
+            ) from None
+        if len(meant) != 1:
+            raise SelectionError(f"{option} {name}: means {len(meant)} releases: name one")
+        return meant[0]
+
+    def _below(self, new: Version) -> Version:
+        """Return what a release or a checkout is compared with, unless it is said."""
+        others = [release for release in self.matrix.versions if release != new]
+        found = at_or_below(new, others)
+        if found is None:
+            raise SelectionError(
+                f"no known release is below Keras {new}: name one, --against"
+            )
+        return found
 
     def engine(self, options: Options) -> Engine:
         """Return an engine for the project."""
@@ -292,11 +359,7 @@ def show_report(report: Report, form: str, output: Path | None) -> None:
         "github": github.render,
     }
     if form in renderers:
-        rendered = renderers[form](report)
-        if output:
-            output.write_text(rendered, encoding="utf-8")
-        else:
-            click.echo(rendered, nl=False)
+        put(renderers[form](report), output)
     elif output:
         with output.open("w", encoding="utf-8") as file:
             Console(file=file, width=100).print(text.render(report, 100))
@@ -305,6 +368,42 @@ def show_report(report: Report, form: str, output: Path | None) -> None:
         if not console.is_terminal:
             console = Console(width=100 if len(report.releases) > text.MOST_COLUMNS else 80)
         console.print(text.render(report, console.width), highlight=False)
+
+
+def show_comparison(
+    report: Report, found: Comparison, place: str, form: str, output: Path | None
+) -> None:
+    """Print how two releases compare, with the report that it was read from, or write it to a file."""
+    if form == "github":
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            with Path(summary).open("a", encoding="utf-8") as file:
+                file.write(comparisons.as_markdown(found, place))
+        put(comparisons.as_commands(found, report), output)
+    elif form == "junit":
+        put(comparisons.as_junit(found, report), output)
+    elif form == "json":
+        table = data.to_data(report) | {"comparison": comparisons.to_data(found)}
+        table["exit_code"] = int(found.exit_code())
+        put(json.dumps(table, indent=1) + "\n", output)
+    elif form == "markdown":
+        folded = f"<details>\n<summary>Verdicts</summary>\n\n{markdown.render(report)}\n</details>\n"
+        put(f"{comparisons.as_markdown(found, place)}\n{folded}", output)
+    else:
+        show_report(report, form, output)
+        said = "\n" + comparisons.as_text(found, place)
+        if output:
+            with output.open("a", encoding="utf-8") as file:
+                file.write(said)
+        else:
+            click.echo(said, nl=False)
+
+
+def put(rendered: str, output: Path | None) -> None:
+    """Print a text, or write it to a file."""
+    if output:
+        output.write_text(rendered, encoding="utf-8")
+    else:
+        click.echo(rendered, nl=False)
 
 
 def run(machine: Engine, plan: Plan) -> bool:

@@ -16,14 +16,17 @@ from krepro.cli import completion
 from krepro.cli.common import (
     Selection,
     build_report,
+    comparing,
     fail,
     reporting,
     run,
     selecting,
+    show_comparison,
     show_report,
     showing,
 )
 from krepro.cli.widely import Sharding, executor_at, sharding
+from krepro.comparison import compare
 from krepro.engine import NotKept, Options
 from krepro.installer import InstallError
 from krepro.project import Project, SelectionError, check_writable
@@ -38,6 +41,7 @@ UNTESTABLE_ALONE = 125
 
 @click.command()
 @selecting
+@comparing
 @showing
 @click.option("--list", "only_list", is_flag=True, help="List the cells; run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: as JSON.")
@@ -70,7 +74,10 @@ def matrix(
     r"""Run repros on releases and backends; print who is affected.
 
     Without arguments: the whole catalogue on the quick tier, all backends. What is stored is
-    not run again.
+    not run again. A pre-release is meant by its name: '-r 3.16.0rc0'.
+
+    With --subject: a checkout of Keras, or a pre-release, against a release; exit 1 if it has
+    a bug that the other has not.
 
     \b
     Examples:
@@ -79,9 +86,15 @@ def matrix(
       krepro matrix path/to/my_repro.py -r '>=3.5,<3.8'
       krepro matrix --tier all --shard 2/4
       krepro matrix --tier all --executor dask://10.0.0.1:8786
+      krepro matrix --subject path/to/keras
     """
     selection = Selection(**selected)
     check_writable(output)
+    if (selection.checkouts and executor) or (selection.ends and shard):
+        raise SelectionError(
+            "--subject is measured whole, and a checkout on this machine: leave "
+            "--shard and --executor out"
+        )
     cut = Sharding.of(selection, shard) if shard else None
     if only_list:
         list_cells(selection, cut, as_json=as_json)
@@ -92,11 +105,26 @@ def matrix(
     if cut:
         click.echo(f"krepro: {cut}", err=True)
         cut.leave_manifest(machine)
+    for each in selection.checkouts:
+        each.keep(machine.home)
     plan = machine.plan(selection.cells, selection.repros)
     stopped = run(machine, plan)
     report = build_report(machine, selection.cells, selection.repros)
-    show_report(report, form, output)
-    sys.exit(Exit.INCOMPLETE if stopped else report.exit_code())
+    code = show_selected(selection, report, form, output)
+    sys.exit(Exit.INCOMPLETE if stopped else code)
+
+
+def show_selected(
+    selection: Selection, report: Report, form: str, output: Path | None
+) -> Exit:
+    """Print a report, of a subject with what it is compared with; return the exit code."""
+    if selection.ends is None:
+        show_report(report, form, output)
+        return report.exit_code()
+    found = compare(report, *selection.ends, selection.stacks)
+    place = "; against ".join(each.place for each in selection.checkouts)
+    show_comparison(report, found, place, form, output)
+    return found.exit_code()
 
 
 def list_cells(selection: Selection, cut: Sharding | None, *, as_json: bool) -> None:
@@ -130,6 +158,7 @@ def list_cells(selection: Selection, cut: Sharding | None, *, as_json: bool) -> 
 
 @click.command()
 @selecting
+@comparing
 @showing
 @click.option("-v", "--verbose", is_flag=True, help="Everything stored, with output.")
 @reporting
@@ -140,14 +169,14 @@ def show(form: str, output: Path | None, verbose: bool, **selected: Any) -> None
     Examples:
       krepro show --tier all
       krepro show -v -k dict_loss -r 3.5.0 -b jax
+      krepro show --subject path/to/keras
     """
     selection = Selection(**selected)
     report = build_report(selection.engine(Options()), selection.cells, selection.repros)
     if verbose:
         show_evidence(report)
-    else:
-        show_report(report, form, output)
-    sys.exit(report.exit_code())
+        sys.exit(report.exit_code())
+    sys.exit(show_selected(selection, report, form, output))
 
 
 def show_evidence(report: Report) -> None:

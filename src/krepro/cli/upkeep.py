@@ -14,33 +14,51 @@ import msgspec
 from click.shell_completion import get_completion_class
 from rich.console import Console
 
-from krepro import audit, doctor, expectation, index, published, result, scaffold
+from krepro import (
+    adoption,
+    audit,
+    doctor,
+    expectation,
+    index,
+    overlay,
+    published,
+    result,
+    scaffold,
+)
 from krepro import stack as stacks
+from krepro.adoption import Adoption
 from krepro.cli import completion
 from krepro.cli.common import build_report, fail, reporting, run
-from krepro.engine import Engine
+from krepro.engine import Engine, Options, default_isolation, default_jobs
 from krepro.home import Home
-from krepro.matrix import Stack
-from krepro.project import Project, SelectionError
-from krepro.report import Exit
+from krepro.installer import InstallError
+from krepro.matrix import Release, Stack
+from krepro.project import Project, SelectionError, check_writable
+from krepro.render import comparison as comparisons
+from krepro.report import Exit, troubles
 from krepro.repro import read_repro
+from krepro.verdict import Verdict
 
 
 @click.command()
 @click.option("--refresh", is_flag=True, help="Look on the package index for new ones.")
+@click.option("--pre", is_flag=True, help="With --refresh: newer pre-releases as well.")
 @click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text")
 @reporting
-def releases(refresh: bool, form: str) -> None:
+def releases(refresh: bool, form: str, *, pre: bool) -> None:
     r"""List the releases of Keras 3 that matrix.toml knows.
 
     With --refresh, also those on the package index that it lacks, as text to paste into the
-    file; exit 1 if there are any.
+    file; exit 1 if there are any. 'krepro adopt' measures them and writes them into it.
+    matrix.toml lists no pre-releases: they are measured by name.
 
     \b
     Examples:
       krepro releases
-      krepro releases --refresh
+      krepro releases --refresh --pre
     """
+    if pre and not refresh:
+        raise SelectionError("--pre is about the package index: give --refresh too")
     known = Project.find(Path.cwd()).matrix
     if form == "json":
         if refresh:
@@ -51,11 +69,120 @@ def releases(refresh: bool, form: str) -> None:
             click.echo(f"{line:<5} {'  '.join(versions)}")
     if refresh:
         missing = index.missing_releases(known)
+        for early in index.pre_releases(known) if pre else ():
+            click.echo(
+                f"{early.version}  {early.uploaded or ''}  krepro matrix -r {early.version}"
+            )
         for entry in missing:
             click.echo(f"\n{entry}", nl=False)
         if missing:
             fail(f"{len(missing)} releases are not in matrix.toml yet", Exit.FINDINGS)
         click.echo("krepro: matrix.toml knows every release on the index", err=True)
+
+
+@click.command()
+@click.argument("version", default="")
+@click.option("--dry-run", is_flag=True, help="Everything but writing into the project.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what changed to this file, as Markdown: the body of an issue.",
+)
+@click.option("-j", "--jobs", type=click.IntRange(1), default=default_jobs)
+@reporting
+def adopt(version: str, output: Path | None, jobs: int, *, dry_run: bool) -> None:
+    r"""Take a new Keras release into the project: measure, compare, write.
+
+    Without VERSION, every final release on the package index that matrix.toml lacks. The whole
+    catalogue is measured on it and compared with the newest known release below it; what changed
+    is listed, and matrix.toml, results/, the declared ranges and the pages made of them are
+    written. What is measured is kept: a run that was stopped goes on.
+
+    Exit codes: 0 nothing new, or nothing changed; 1 something changed; 3 something could not be
+    measured, and nothing is written.
+
+    \b
+    Examples:
+      krepro adopt
+      krepro adopt 3.16.0 --dry-run --output new-release.md
+    """
+    project = Project.find(Path.cwd())
+    known = project.matrix.versions
+    if version and adoption.parsed(version) in known:
+        click.echo(f"Keras {version} is known already: krepro matrix -r {version}")
+        return
+    check_drawing()
+    check_writable(output)
+    if not dry_run:
+        adoption.check_writable(project)
+    if wrong := published.check(project):
+        raise SelectionError(
+            f"{wrong[0]} (krepro publish --check: {len(wrong)} to mend first)"
+        )
+    found = adoption.wanted(version, known, index.offered(index.files_on_index("keras")))
+    if not found:
+        click.echo("krepro: matrix.toml knows every release on the index", err=True)
+        return
+    with adoption.staged(project, found) as copy:
+        options = Options(default_isolation(), jobs)
+        machine = Engine(Home.find(), project.folder, copy.matrix, options=options)
+        stacks_ = adoption.stacks_of(copy)
+        check_requirements(machine, found, stacks_)
+        cells = copy.cells([release.parsed for release in found], stacks_)
+        repros = project.repros()
+        stopped = run(machine, machine.plan(cells, repros))
+        report = build_report(machine, cells, repros)
+        if stopped or report.untestable() or report.unmeasured():
+            for line in troubles(report.untestable()):
+                click.echo(f"untestable: {line}", err=True)
+            gaps = len(report.untestable()) + len(report.unmeasured())
+            fail(f"{gaps} verdicts are not known: nothing is written", Exit.INCOMPLETE)
+        adopted = adoption.adopt(project, copy, report, found)
+    show_adoption(adopted, found, output)
+    if not dry_run:
+        adoption.write(project, adopted)
+    for name in adopted.files:
+        click.echo(f"{'would write' if dry_run else 'wrote'} {name}")
+    for line in adopted.left:
+        click.echo(f"left to do: {line}")
+    sys.exit(Exit.FINDINGS if adopted.news else Exit.AS_EXPECTED)
+
+
+def check_requirements(
+    machine: Engine, found: Sequence[Release], stacks_: Sequence[Stack]
+) -> None:
+    """Refuse releases that require what a stack lacks: its lock is to be made anew first.
+
+    Raises:
+        InstallError: one does, or cannot be installed.
+    """
+    for stack in stacks_:
+        environment = machine.environment(stack)
+        for release in found:
+            folder = overlay.prepare(machine.home, f"keras=={release.version}", environment)
+            lacks = adoption.lacking(folder, environment.lock.pins, stack.python)
+            if lacks:
+                raise InstallError(
+                    Verdict.INSTALL,
+                    f"Keras {release.version} requires {', '.join(lacks)}, and the lock of "
+                    f"{stack.name} lacks it: put it into matrix.toml with the release (krepro "
+                    "releases --refresh), then krepro lock, krepro matrix --tier all, krepro publish",
+                )
+
+
+def show_adoption(adopted: Adoption, found: Sequence[Release], output: Path | None) -> None:
+    """Print what new releases bring, and write it to a file as Markdown."""
+    entry = adoption.changelog(adopted, found)
+    for comparison in adopted.comparisons:
+        click.echo(comparisons.as_text(comparison))
+    for name, change in adopted.expectations.items():
+        click.echo(f"{name}: {'; '.join(change)}")
+    click.echo(f"\nFor the changelog:\n\n{entry}")
+    if output:
+        parts = [comparisons.as_markdown(each) for each in adopted.comparisons]
+        parts.append(f"## For the changelog\n\n```markdown\n{entry}```\n")
+        output.write_text("\n".join(parts), encoding="utf-8")
 
 
 @click.command(name="doctor")
@@ -171,6 +298,16 @@ def update_expectations(repros: Sequence[str], dry_run: bool) -> None:
     sys.exit(Exit.INCOMPLETE if incomplete else Exit.AS_EXPECTED)
 
 
+def check_drawing() -> None:
+    """Refuse to publish where pictures cannot be drawn.
+
+    Raises:
+        SelectionError: matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise SelectionError("publish draws a picture: pip install 'krepro[picture]' first")
+
+
 @click.command()
 @click.option("--check", is_flag=True, help="Only compare; exit 1 if something differs.")
 @reporting
@@ -185,10 +322,7 @@ def publish(check: bool) -> None:
     project = Project.find(Path.cwd())
     machine = Engine(Home.find(), project.folder, project.matrix)
     if not check:
-        if importlib.util.find_spec("matplotlib") is None:
-            raise SelectionError(
-                "publish draws a picture: pip install 'krepro[picture]' first"
-            )
+        check_drawing()
         cells = project.cells(project.matrix.versions, list(project.matrix.stack))
         for path in published.write(
             project, build_report(machine, cells, project.repros())
