@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from krepro.matrix import Cell
 from krepro.project import Project, SelectionError, check_writable
 from krepro.render import downstream, story
 from krepro.render import draft as rendering
+from krepro.render.upgrade import short
 from krepro.report import Exit, Report
 from krepro.repro import Repro
 from krepro.result import Measurement, Outcome, write_atomically
@@ -43,6 +45,8 @@ POLICY = (
     "a draft, and nothing was posted: a person reads it, runs its script and posts it; "
     "keras-team/keras wants to be told where AI helped (its CONTRIBUTING.md)"
 )
+# Of how a run ended, in a line of progress.
+MOST_SAID = 100
 
 
 class Refuted(Exception):
@@ -144,20 +148,21 @@ class Reporter:
         if sighting.verdict != Verdict.AFFECTED.value or not failing:
             raise_where_untestable(affected.cell, sighting)
             raise Refuted(
-                f"{repro.id} is known to affect {affected.cell}, and here it says "
+                f"no report: {repro.id} is known to affect {affected.cell}; it says "
                 f"{sighting.summary}"
             )
         source = repro.path.read_text(encoding="utf-8")
         test = next(name for name in repro.tests if name in failing)
         stories = facts.test_stories(source)
+        tale = facts.story_of(
+            repro.docstring, [r.id for r in self.catalogue.repros if r.id != repro.id]
+        )
         subject = Subject(
             name=repro.id,
             title=self.asked.title or facts.full_title(repro.title),
             repro=repro,
-            promises=tuple(filter(None, [stories[test]])),
-            story=facts.story_of(
-                repro.docstring, [r.id for r in self.catalogue.repros if r.id != repro.id]
-            ),
+            promises=tuple(filter(None, [stories[test], *facts.promises_in(tale)])),
+            story=tale,
             docs=repro.docs,
             issues=repro.issues,
             introduced=repro.introduced,
@@ -224,7 +229,7 @@ class Reporter:
                 )
             }
             self.tell(
-                f"{place.cell}: {told(sighting)} [{len(missing) - number} cells left]"
+                f"{place.cell}: {short(sighting.summary, MOST_SAID)} [{len(missing) - number} cells left]"
             )
         return Report(self.project.matrix, tuple(cells), (repro,), found)
 
@@ -346,23 +351,11 @@ class Reporter:
     def verified(self, found: Facts, claim: Claim) -> Facts:
         """Return facts with what the script says in fresh environments, as it is in the report."""
         script = scripts.extracted(rendering.markdown(found))
-        checks = []
-        for place in filter(None, (found.affected, found.unaffected)):
-            check = self.checked(place, script)
-            sighting = check.sighting
-            wanted = claim(sighting) if place is found.affected else sighting.ended_well
-            if not wanted:
-                raise_where_untestable(place.cell, sighting)
-                promised = (
-                    f"show {found.subject.symptom}"
-                    if place is found.affected
-                    else "end without it"
-                )
-                raise Refuted(
-                    f"no report: in a fresh environment with {place} the script should "
-                    f"{promised}, and {sighting.summary}"
-                )
-            checks.append(check)
+        places = [place for place in (found.affected, found.unaffected) if place]
+        with ThreadPoolExecutor(min(self.asked.jobs, len(places))) as pool:
+            checks = list(pool.map(lambda place: self.checked(place, script), places))
+        for check in checks:
+            hold(check, found, claim)
         first = checks[0]
         complete = dataclasses.replace(
             found,
@@ -396,7 +389,9 @@ class Reporter:
                 memory_mb=limits.memory_mb,
                 stop=engine.stop.is_set,
             )
-        self.tell(f"verifying: {place}: {told(sighting)} ({clock(started)})")
+        self.tell(
+            f"verifying: {place}: {short(sighting.summary, MOST_SAID)} ({clock(started)})"
+        )
         return Check(place, sighting, fresh.packages, identity_of(engine, place.stack))
 
     def tried(self, found: Facts, claim: Claim) -> Facts:
@@ -417,7 +412,7 @@ class Reporter:
             raise_where_untestable(found.affected.cell, sighting)
             raise Refuted(
                 f"no report: in {found.affected.cell} the script should show "
-                f"{found.subject.symptom}, and {sighting.summary}"
+                f"{found.subject.symptom}; it says {sighting.summary}"
             )
         return dataclasses.replace(found, output=self.public(sighting.output))
 
@@ -444,6 +439,24 @@ class Unstable(Exception):
     """A script that says one thing and then another."""
 
 
+def hold(check: Check, found: Facts, claim: Claim) -> None:
+    """Hold a run in a fresh environment to what the report says of it.
+
+    Raises:
+        Refuted: it says something else.
+        InstallError: the environment kept it from saying anything.
+    """
+    sighting, bad = check.sighting, check.place == found.affected
+    if claim(sighting) if bad else sighting.ended_well:
+        return
+    raise_where_untestable(check.place.cell, sighting)
+    should = f"show {found.subject.symptom}" if bad else "end without an error"
+    raise Refuted(
+        f"no report: with {check.place} in a fresh environment the script should {should}; "
+        f"it says {sighting.summary}"
+    )
+
+
 def row_of(track: Track) -> Row:
     """Return what a search found on one backend."""
     seen = {each: found.verdict for each, found in track.verdicts().items()}
@@ -464,12 +477,6 @@ def roots() -> frozenset[str]:
 def clock(started: float) -> str:
     """Return how long ago something started."""
     return f"{time.monotonic() - started:.0f} s"
-
-
-def told(sighting: Sighting) -> str:
-    """Return how a run ended, in a line that fits."""
-    text = sighting.summary
-    return text if len(text) <= 100 else text[:99] + "…"
 
 
 def raise_where_untestable(cell: Cell, sighting: Sighting) -> None:

@@ -50,6 +50,7 @@ METHODS = (
     "train_on_batch",
 )
 MOST_TITLE = 120
+PROMISING = re.compile(r"\b(promis\w+|document\w+|docstrings?|guides?|FAQ)\b")
 # Of no meaning to those who do not know the catalogue.
 OF_THE_CATALOGUE = (
     r"repros/|`affected`|Found by drawing|declared here|used here|story goes on"
@@ -294,9 +295,23 @@ def story_of(docstring: str, ids: Iterable[str]) -> tuple[str, ...]:
         text = re.sub(
             rf"((?:[^\s.]+ ){{5,}}[^\s.]+)[:;,] see (?:also )?{name}(?=\.)", r"\1", text
         )
-        sentences = re.split(r"(?<=[.!?])\s+(?=[A-Z`\"'])", text)
-        told.append(" ".join(s for s in sentences if not own.search(s)))
+        told.append(" ".join(s for s in sentences(text) if not own.search(s)))
     return tuple(filter(None, told))
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a paragraph."""
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z`\"'])", text)
+
+
+def promises_in(story: Iterable[str]) -> tuple[str, ...]:
+    """Return the sentences of a story that tell what is promised, and where."""
+    return tuple(
+        sentence
+        for paragraph in story
+        for sentence in sentences(paragraph)
+        if PROMISING.search(sentence)
+    )
 
 
 def test_stories(source: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import ast
 import builtins
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from krepro.cell.script import sort_tests
@@ -108,12 +108,13 @@ def bound_by(node: ast.stmt) -> set[str]:
         return {a.asname or a.name.partition(".")[0] for a in node.names}
     if isinstance(node, Definition):
         return {node.name}
-    return {n.id for n in walk_scope(node) if is_stored(n)}
+    return stored_in(walk_scope(node))
 
 
-def is_stored(node: ast.AST) -> bool:
-    """Whether a node is a name that something is assigned to."""
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+def stored_in(nodes: Iterable[ast.AST]) -> set[str]:
+    """Return the names that something is assigned to."""
+    names = (n for n in nodes if isinstance(n, ast.Name))
+    return {name.id for name in names if isinstance(name.ctx, ast.Store)}
 
 
 def walk_scope(node: ast.AST) -> Iterator[ast.AST]:
@@ -148,8 +149,7 @@ def inlined(
 ) -> str | None:
     """Return the statements of a test as a module's, or None where they have to stay a function's."""
     own = list(walk_scope(test))
-    local = {n.id for n in own if isinstance(n, ast.Name) and is_stored(n)}
-    local |= {n.name for n in own if isinstance(n, Definition)}
+    local = stored_in(own) | {n.name for n in own if isinstance(n, Definition)}
     taken = {name for n in kept for name in (*bound_by(n), *names_in(n))}
     global_ = {name for n in kept for name in bound_by(n)} | set(dir(builtins))
     stays = (ast.Return, ast.Yield, ast.YieldFrom, ast.Global, ast.Nonlocal, ast.Await)
@@ -187,8 +187,8 @@ def without_skips(source: str) -> str:
             indent = " " * node.col_offset
             block = textwrap.indent(textwrap.dedent("\n".join(inner)), indent)
             edits.append((node.lineno, last, block.splitlines()))
-    for first, last, block in sorted(edits, reverse=True):
-        lines[first - 1 : last] = block
+    for first, last, instead in sorted(edits, reverse=True):
+        lines[first - 1 : last] = instead
     return "\n".join(lines) + "\n"
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from krepro import __version__
-from krepro.cell.judge import one_line
 from krepro.draft import redaction
 from krepro.draft.facts import Check, Facts, Known, Place, Row, Workaround
 from krepro.draft.script import AS_PROMISED, BACKEND_VARIABLE, Fence
@@ -20,6 +19,7 @@ from krepro.render.bisection import ends, interval_data
 from krepro.render.culprit import said_of
 from krepro.render.markdown import row as table_row
 from krepro.render.story import UPSTREAM
+from krepro.render.upgrade import short
 from krepro.verdict import Verdict
 
 SCHEMA = 1
@@ -174,7 +174,7 @@ def measured(rows: Sequence[Row]) -> Iterator[str]:
         if row.searched and not row.trouble:
             yield f"On {row.stack.name}, searched among {said}: not every one was run."
         if row.trouble:
-            yield f"{row.stack.name} could not be tested: {public(one_line(row.trouble))}"
+            yield f"{row.stack.name} could not be tested: {short(public(row.trouble), 200)}"
         unknown = [
             str(r) for r in row.releases if not ((v := row.verdicts.get(r)) and v.known)
         ]
@@ -261,7 +261,7 @@ def commands(facts: Facts) -> Iterator[str]:
     yield ". venv/bin/activate"
     yield from installs(facts, facts.affected)
     run = " ".join(["python", FILE, *facts.arguments])
-    yield f"{run}  # {one_line(public(facts.subject.symptom), 80)}"
+    yield f"{run}  # {short(public(facts.subject.symptom), 80)}"
     if facts.unaffected is None:
         return
     yield ""
@@ -336,7 +336,7 @@ def outcome(facts: Facts, check: Check) -> str:
     """Return what one run came to."""
     sighting = check.sighting
     if check.place == facts.affected:
-        ended = f"`{public(one_line(sighting.summary, 200))}`"
+        ended = f"`{short(public(sighting.summary), 200)}`"
         if sighting.failure:
             ended += f", exit status {sighting.status}"
     else:
