@@ -15,11 +15,11 @@ import click
 from packaging.version import Version
 
 from krepro import published, release
-from krepro.cell.script import Script
 from krepro.draft import duplicates, facts, redaction, verification
 from krepro.draft import script as scripts
 from krepro.draft.ending import Claim, declared
 from krepro.draft.facts import Check, Facts, Place, Row, Subject, Workaround
+from krepro.draft.verification import Room
 from krepro.engine import Engine, Stopped, is_known
 from krepro.hunt import symptom
 from krepro.hunt.bisect import Asked as Search
@@ -314,7 +314,6 @@ class Reporter:
             Refuted: a run does not say what the report would claim.
             InstallError: an environment could not be made.
         """
-        environment = self.engine.environment(case.affected.stack)
         own = self.at_work.target.repro
         known = duplicates.find(
             self.catalogue,
@@ -331,10 +330,7 @@ class Reporter:
             affected=case.affected,
             unaffected=facts.choose_unaffected(case.rows, case.affected),
             output="",
-            packages=(
-                *verification.pins_of(environment),
-                self.engine.matrix.subject(case.affected.cell),
-            ),
+            packages=(),
             identity=identity_of(self.engine, case.affected.stack),
             known=known,
             culprits=case.culprits,
@@ -369,52 +365,45 @@ class Reporter:
 
     def checked(self, place: Place, script: str) -> Check:
         """Run a script as pasted in an environment made for it."""
-        engine, scratch = self.engine, self.at_work.scratch
         started = time.monotonic()
         self.tell(f"verifying: making a fresh environment with {place}")
+        requirements = self.at_work.target.requirements
         with verification.fresh_environment(
-            engine, place.cell, scratch, self.at_work.target.requirements
-        ) as fresh:
-            self.tell(f"verifying: running the script there ({clock(started)})")
-            limits = engine.matrix.limits
-            sighting = verification.run_pasted(
-                fresh,
-                script,
-                place.stack.backend,
-                scratch,
-                arguments=self.asked.arguments,
-                # Nothing is compiled or cached there yet.
-                timeout_s=(self.asked.timeout or limits.timeout_s)
-                + limits.import_timeout_s,
-                memory_mb=limits.memory_mb,
-                stop=engine.stop.is_set,
-            )
-        self.tell(
-            f"verifying: {place}: {short(sighting.summary, MOST_SAID)} ({clock(started)})"
+            self.engine, place.cell, self.at_work.scratch, requirements
+        ) as room:
+            self.tell(f"verifying: running the script with {place} ({clock(started)})")
+            sighting = self.pasted(room, script, place)
+        said = short(sighting.summary, MOST_SAID)
+        self.tell(f"verifying: with {place} it says: {said} ({clock(started)})")
+        identity = identity_of(self.engine, place.stack)
+        return Check(place, sighting, room.packages, identity)
+
+    def pasted(self, room: Room, script: str, place: Place) -> Sighting:
+        """Run a script as pasted."""
+        limits = self.engine.matrix.limits
+        return verification.run_pasted(
+            room,
+            script,
+            place.stack.backend,
+            self.at_work.scratch,
+            arguments=self.asked.arguments,
+            # A fresh process imports Keras first, and a fresh environment has nothing compiled.
+            timeout_s=(self.asked.timeout or limits.timeout_s) + limits.import_timeout_s,
+            memory_mb=limits.memory_mb,
+            stop=self.engine.stop.is_set,
         )
-        return Check(place, sighting, fresh.packages, identity_of(engine, place.stack))
 
     def tried(self, found: Facts, claim: Claim) -> Facts:
-        """Return facts with what the script says in krepro's own cell."""
-        self.tell(f"running the script in {found.affected.cell}")
-        with tempfile.TemporaryDirectory(dir=self.at_work.scratch) as folder:
-            kit = Path(folder)
-            (kit / verification.FILE).write_text(found.script, encoding="utf-8")
-            target = Target(
-                found.subject.name,
-                "",
-                script=Script(kit, verification.FILE, self.asked.arguments),
-                requirements=found.requirements,
-            )
-            prober = Prober(self.engine, target, self.at_work.scratch, self.asked.timeout)
-            sighting = prober.look(ProberPlace(found.affected.cell))
-        if not claim(sighting):
-            raise_where_untestable(found.affected.cell, sighting)
-            raise Refuted(
-                f"no report: in {found.affected.cell} the script should show "
-                f"{found.subject.symptom}; it says {sighting.summary}"
-            )
-        return dataclasses.replace(found, output=self.public(sighting.output))
+        """Return facts with what the script says in krepro's own environment."""
+        place = found.affected
+        self.tell(f"running the script with {place}")
+        room = verification.shared_room(self.engine, place.cell, found.requirements)
+        sighting = self.pasted(room, found.script, place)
+        identity = identity_of(self.engine, place.stack)
+        hold(Check(place, sighting, room.packages, identity), found, claim)
+        return dataclasses.replace(
+            found, output=self.public(sighting.output), packages=room.packages
+        )
 
     def public(self, output: str) -> str:
         """Return an output as other people may see it."""
@@ -452,8 +441,8 @@ def hold(check: Check, found: Facts, claim: Claim) -> None:
     raise_where_untestable(check.place.cell, sighting)
     should = f"show {found.subject.symptom}" if bad else "end without an error"
     raise Refuted(
-        f"no report: with {check.place} in a fresh environment the script should {should}; "
-        f"it says {sighting.summary}"
+        f"no report: with {check.place} the script should {should}; "
+        f"it says: {sighting.summary}"
     )
 
 
@@ -557,5 +546,6 @@ def report(asked: Asked) -> Exit:
         click.echo(f"krepro: {asked.output} is written", err=True)
     else:
         click.echo(text, nl=False)
-    click.echo(f"krepro: {POLICY}", err=True)
+    if not asked.downstream:
+        click.echo(f"krepro: {POLICY}", err=True)
     return Exit.AS_EXPECTED

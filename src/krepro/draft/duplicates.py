@@ -47,14 +47,17 @@ def find(
             if name in by_id:
                 found[name] = known(by_id[name], "it looks alike", sure=False)
         return tuple(found.values())
+    coded = in_code(report.repros, script, raises=raises)
     for hit in finder.search(report.repros, said, limit=MOST):
         certain = hit.score >= CERTAIN and affects(report, cell, hit.repro)
-        found[hit.repro.id] = known(hit.repro, hit.why, sure=certain)
-    coded = in_code(report.repros, script, raises=raises)
+        also = ", and its code is in the script" if hit.repro.id in coded else ""
+        found[hit.repro.id] = known(hit.repro, f"{hit.why}{also}", sure=certain)
     for name in coded:
         # Code that a known bug depends on is in many scripts: alone it proves nothing.
-        if affects(report, cell, by_id[name]) and not (name in found and found[name].sure):
-            found[name] = known(by_id[name], "its code is in the script", sure=False)
+        if affects(report, cell, by_id[name]):
+            found.setdefault(
+                name, known(by_id[name], "its code is in the script", sure=False)
+            )
     ranked = sorted(found.values(), key=lambda each: (not each.sure, each.id not in coded))
     return tuple(ranked[:MOST])
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from krepro import installer
+from krepro import installer, overlay
 from krepro.cell.supervise import Limits, supervise
 from krepro.draft.ending import read_ending
 from krepro.draft.script import BACKEND_VARIABLE
 from krepro.engine import Engine, Stopped
 from krepro.hunt.symptom import Sighting
+from krepro.hunt.target import prepare_extra
 from krepro.matrix import Cell
 from krepro.stack import KEPT_VARIABLES, Environment, interpreter
 
@@ -36,16 +37,12 @@ OUTPUT_KB = 1024
 
 
 @dataclass(frozen=True)
-class Fresh:
-    """A virtual environment of its own, with all that is in it, pinned."""
+class Room:
+    """Where a script runs: an interpreter, folders before its own packages, and all that is there, pinned."""
 
-    path: Path
+    python: Path
     packages: tuple[str, ...]
-
-    @property
-    def python(self) -> Path:
-        """The interpreter."""
-        return interpreter(self.path)
+    path: tuple[Path, ...] = ()
 
 
 def pins_of(environment: Environment) -> list[str]:
@@ -59,7 +56,7 @@ def pins_of(environment: Environment) -> list[str]:
 @contextlib.contextmanager
 def fresh_environment(
     engine: Engine, cell: Cell, scratch: Path, requirements: Sequence[str] = ()
-) -> Iterator[Fresh]:
+) -> Iterator[Room]:
     """Yield a real environment for one cell, from its stack's lock; it is thrown away afterwards.
 
     Args:
@@ -87,14 +84,31 @@ def fresh_environment(
             held = f"--constraint={listed}"
             installer.run_uv(home, *install, held, *requirements, *build)
         frozen = installer.run_uv(home, "pip", "freeze", python)
-        yield Fresh(path, tuple(frozen.splitlines()))
+        yield Room(interpreter(path), tuple(frozen.splitlines()))
     finally:
         shutil.rmtree(path, ignore_errors=True)
         listed.unlink(missing_ok=True)
 
 
+def shared_room(engine: Engine, cell: Cell, requirements: Sequence[str] = ()) -> Room:
+    """Return krepro's own environment of a cell, which other runs use too.
+
+    Raises:
+        InstallError: it could not be made.
+    """
+    environment = engine.environment(engine.matrix.find_stack(cell.stack))
+    subject = engine.matrix.subject(cell)
+    extra = prepare_extra(engine.home, requirements, environment)
+    folders = (overlay.prepare(engine.home, subject, environment), extra)
+    return Room(
+        environment.python,
+        (*pins_of(environment), subject),
+        tuple(folder for folder in folders if folder),
+    )
+
+
 def run_pasted(
-    fresh: Fresh,
+    room: Room,
     script: str,
     backend: str,
     scratch: Path,
@@ -117,8 +131,8 @@ def run_pasted(
         path.write_text(script, encoding="utf-8")
         file = str(path)
         process = subprocess.Popen(
-            [fresh.python, FILE, *arguments],
-            env=variables(backend, folder),
+            [room.python, FILE, *arguments],
+            env=variables(room, backend, folder),
             stdin=subprocess.DEVNULL,
             stdout=output_fd,
             stderr=output_fd,
@@ -136,12 +150,14 @@ def run_pasted(
     return read_ending(ending, script, file)
 
 
-def variables(backend: str, folder: Path) -> Mapping[str, str]:
+def variables(room: Room, backend: str, folder: Path) -> Mapping[str, str]:
     """Return the environment variables of a run: few, and Keras' settings from nowhere."""
+    path = {"PYTHONPATH": os.pathsep.join(map(str, room.path))} if room.path else {}
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     return {
         **kept,
         **VARIABLES,
+        **path,
         BACKEND_VARIABLE: backend,
         "KERAS_HOME": str(folder / ".keras"),
     }

@@ -28,7 +28,7 @@ def until(row: Row) -> str:
     """Return how long a pin is needed."""
     intervals = row.intervals
     if not intervals:
-        return "not needed" if row.of(Verdict.UNAFFECTED) else "-"
+        return "-"
     last = intervals[-1]
     if last.first_fixed:
         return f"fixed in {last.first_fixed}"
@@ -39,7 +39,7 @@ def advice(row: Row) -> str:
     """Return what to pin, in a table's cell."""
     found = requirement(row)
     if not row.intervals:
-        return "any" if row.of(Verdict.UNAFFECTED) else "not known"
+        return "nothing to pin" if row.of(Verdict.UNAFFECTED) else "not known"
     return f"`{found}`" if found else "no release is free of it"
 
 
@@ -107,7 +107,8 @@ def text(facts: Facts) -> str:
     lines = [facts.subject.title, ""]
     for row in facts.rows:
         lines.append(f"{row.stack.name:<16} {row.range}")
-        lines.append(f"{'':<16} pin: {advice(row).strip('`')}; {until(row)}")
+        if row.intervals:
+            lines.append(f"{'':<16} pin: {advice(row).strip('`')}; {until(row)}")
     lines += ["", *elsewhere(facts), *(f"or: {way}" for way in ways(facts)), *proof(facts)]
     return "\n".join(lines) + "\n"
 

@@ -91,41 +91,37 @@ def cautions(facts: Facts) -> Iterator[str]:
             f"The newest release, {facts.newest}, does not have it: upstream mends no old one. "
             f"What to pin instead: krepro report {subject.name} --downstream"
         )
-    for known in facts.known:
-        if known.id != subject.name:
-            sure = "It is" if known.sure else "It may be"
-            yield f"{sure} {known.id} of krepro's catalogue: {known.title} ({known.why})."
+    for known in likely(facts):
+        yield f"{likeness(known)} {known.id} of krepro's catalogue: {known.title}{filed(known)}"
 
 
-def remarks(facts: Facts) -> list[str]:
-    """Return what a person should know first, for a terminal: what it may be a duplicate of."""
-    subject = facts.subject
-    lines = []
-    for known in facts.known:
-        if known.id == subject.name:
-            lines.append(f"known: {known.id} of krepro's catalogue")
-        else:
-            lines.append(f"{likeness(known)}: {known.id} ({known.title})")
-    return [*lines, *cautions_in_short(facts)]
-
-
-def cautions_in_short(facts: Facts) -> Iterator[str]:
-    """Yield the cautions that are not about the catalogue."""
-    for line in cautions(facts):
-        if "of krepro's catalogue" not in line:
-            yield line
+def likely(facts: Facts) -> list[Known]:
+    """Return the other entries that it may be: guesses only where nothing is sure."""
+    others = [known for known in facts.known if known.id != facts.subject.name]
+    return [known for known in others if known.sure] or others
 
 
 def likeness(known: Known) -> str:
     """Return how sure it is that an entry is the same bug."""
-    return "a known bug" if known.sure else "perhaps a known bug"
+    return "Known: it shows the symptom of" if known.sure else "Perhaps known:"
+
+
+def filed(known: Known) -> str:
+    """Return where upstream has an entry."""
+    return "".join(f", {UPSTREAM}/issues/{number}" for number in known.issues)
+
+
+def remarks(facts: Facts) -> list[str]:
+    """Return what a person should know first, for a terminal: what it may be a duplicate of."""
+    own = [known.id for known in facts.known if known.id == facts.subject.name]
+    return [*(f"Known: {name} of krepro's catalogue" for name in own), *cautions(facts)]
 
 
 def unverified(facts: Facts) -> str:
     """Return the line that says that nobody has run this script as it is pasted."""
     return (
-        "> **Not verified.** The script was run in krepro's own cell of "
-        f"{facts.affected}, not as pasted in an environment of its own.\n"
+        "> **Not verified.** The script was run in an environment that krepro uses for other "
+        f"runs too, and with {facts.affected} only.\n"
     )
 
 
