@@ -49,12 +49,12 @@ def find(
         return tuple(found.values())
     coded = in_code(report.repros, script, raises=raises)
     for hit in finder.search(report.repros, said, limit=MOST):
-        certain = hit.score >= CERTAIN and affects(report, cell, hit.repro)
+        certain = hit.score >= CERTAIN and may_affect(report, cell, hit.repro)
         also = ", and its code is in the script" if hit.repro.id in coded else ""
         found[hit.repro.id] = known(hit.repro, f"{hit.why}{also}", sure=certain)
     for name in coded:
         # Code that a known bug depends on is in many scripts: alone it proves nothing.
-        if affects(report, cell, by_id[name]):
+        if may_affect(report, cell, by_id[name]):
             found.setdefault(
                 name, known(by_id[name], "its code is in the script", sure=False)
             )
@@ -67,9 +67,10 @@ def known(repro: Repro, why: str, *, sure: bool) -> Known:
     return Known(repro.id, repro.title, why, sure, repro.issues)
 
 
-def affects(report: Report, cell: Cell, repro: Repro) -> bool:
-    """Whether an entry was measured to affect a cell."""
-    return report.verdict(cell, repro) is Verdict.AFFECTED
+def may_affect(report: Report, cell: Cell, repro: Repro) -> bool:
+    """Whether an entry affects a cell, or is not known there."""
+    found = report.verdict(cell, repro)
+    return found is Verdict.AFFECTED or found is None or not found.known
 
 
 def in_code(repros: Sequence[Repro], script: str, *, raises: bool) -> list[str]:
