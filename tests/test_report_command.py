@@ -162,6 +162,20 @@ def test_a_report_on_a_script(reports: Fake, tmp_path: Path) -> None:
     assert "python script.py --fast" in done.stdout
 
 
+def test_a_message_with_folders_of_this_machine(four: Fake, tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(
+        "import keras, os\n\nif keras.VERSION == '9.1.0':\n"
+        "    raise OSError(f'no {os.getcwd()}/x.csv, no {os.path.expanduser(\"~\")}/y.csv')\n"
+    )
+    done = four.run("report", str(path), "-b", "torch")
+    assert done.returncode == 0, done.stderr
+    draft = done.stdout
+    assert "OSError: no …/x.csv, no " in draft
+    for secret in (str(four.home.path), f"{Path.home()}/", str(tmp_path)):
+        assert secret not in draft
+
+
 def test_what_cannot_be_seen_again_is_not_written(four: Fake, tmp_path: Path) -> None:
     """The script is bad in krepro's cells alone, which no other environment shows."""
     output = tmp_path / "report.md"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import msgspec
 from packaging.version import Version
 
 from krepro import published, release
@@ -167,7 +168,7 @@ class Reporter:
             issues=repro.issues,
             introduced=repro.introduced,
             fixed=repro.fixed,
-            symptom=sighting.tests[test].message,
+            symptom=self.public(sighting.tests[test].message),
         )
         text = "\n".join([repro.title, *repro.symptoms, repro.docstring])
         return Case(
@@ -260,7 +261,7 @@ class Reporter:
         tracks = run_each(bisector, wanted)
         if unstable := flaky(tracks):
             raise Unstable(f"{asked.target} is flaky: {'; '.join(unstable)}")
-        rows = tuple(map(row_of, tracks))
+        rows = tuple(self.row_of(track) for track in tracks)
         affected = self.chosen(rows, asked.target, tracks)
         (track,) = [t for t in tracks if t.stack.name == affected.cell.stack]
         shown = track.symptom
@@ -271,8 +272,9 @@ class Reporter:
         return Case(
             subject=Subject(
                 name=target.name,
-                title=asked.title or facts.title_of(str(shown), sighting.failure, source),
-                symptom=str(shown),
+                title=asked.title
+                or facts.title_of(self.public(str(shown)), sighting.failure, source),
+                symptom=self.public(str(shown)),
             ),
             rows=rows,
             affected=affected,
@@ -280,6 +282,17 @@ class Reporter:
             claim=shown.seen_in,
             said=text,
             raises=bool(sighting.failure and not sighting.failure.assertion),
+        )
+
+    def row_of(self, track: Track) -> Row:
+        """Return what a search found on one backend."""
+        seen = {each: found.verdict for each, found in track.verdicts().items()}
+        return Row(
+            track.stack,
+            tuple(track.releases),
+            {**track.presumed, **seen},
+            searched=not track.swept,
+            trouble=self.public(track.trouble),
         )
 
     def chosen(self, rows: Sequence[Row], name: str, tracks: Sequence[Track] = ()) -> Place:
@@ -352,12 +365,11 @@ class Reporter:
             checks = list(pool.map(lambda place: self.checked(place, script), places))
         for check in checks:
             hold(check, found, claim)
-        first = checks[0]
         complete = dataclasses.replace(
             found,
-            checks=tuple(checks),
-            output=self.public(first.sighting.output),
-            packages=first.packages,
+            checks=tuple(map(self.shown, checks)),
+            output=self.output(checks[0].sighting),
+            packages=checks[0].packages,
         )
         again = scripts.extracted(rendering.markdown(complete))
         assert again == script, "what was run is what is written"
@@ -402,25 +414,38 @@ class Reporter:
         identity = identity_of(self.engine, place.stack)
         hold(Check(place, sighting, room.packages, identity), found, claim)
         return dataclasses.replace(
-            found, output=self.public(sighting.output), packages=room.packages
+            found, output=self.output(sighting), packages=room.packages
         )
 
-    def public(self, output: str) -> str:
-        """Return an output as other people may see it."""
-        return redaction.cut(
-            redaction.redact(redaction.cleaned(output), self.places(), roots())
+    def output(self, sighting: Sighting) -> str:
+        """Return what a run printed, as other people may see it."""
+        return redaction.cut(self.public(redaction.cleaned(sighting.output)))
+
+    def shown(self, check: Check) -> Check:
+        """Return a run as other people may see it."""
+        sighting = check.sighting
+        failure = sighting.failure and msgspec.structs.replace(
+            sighting.failure, message=self.public(sighting.failure.message)
         )
+        public = msgspec.structs.replace(
+            sighting,
+            failure=failure,
+            message=self.public(sighting.message),
+            output=self.output(sighting),
+        )
+        return dataclasses.replace(check, sighting=public)
+
+    def public(self, text: str) -> str:
+        """Return a text without what is this machine's alone."""
+        return redaction.redact(text, self.places(), roots())
 
     def places(self) -> dict[str, str]:
-        """Return the folders of this machine, and what to write for each."""
+        """Return folders of this user's, and what to write for each."""
         places = {
-            str(self.at_work.scratch): redaction.CUT,
             str(self.engine.home.path): redaction.CUT,
-            tempfile.gettempdir(): "/tmp",  # noqa: S108  What others call it.
             str(Path.cwd()): ".",
             str(Path.home()): "~",
         }
-        # What is a folder of many is none of this user's.
         return {folder: name for folder, name in places.items() if folder != "/"}
 
 
@@ -443,18 +468,6 @@ def hold(check: Check, found: Facts, claim: Claim) -> None:
     raise Refuted(
         f"no report: with {check.place} the script should {should}; "
         f"it says: {sighting.summary}"
-    )
-
-
-def row_of(track: Track) -> Row:
-    """Return what a search found on one backend."""
-    seen = {each: found.verdict for each, found in track.verdicts().items()}
-    return Row(
-        track.stack,
-        tuple(track.releases),
-        {**track.presumed, **seen},
-        searched=not track.swept,
-        trouble=track.trouble,
     )
 
 
