@@ -41,6 +41,7 @@ JOBS = (
     Job("upgrade", "Say what is known to change from one release to another."),
     Job("fuzz", "Draw training programs, and look for bugs nobody wrote down.", "fuzz"),
     Job("gan", "Train GANs on releases and backends, and say what becomes of them.", "gan"),
+    Job("report", "Write a verified bug report for upstream, or a note on what to pin."),
     Job("audit", "Prove entries two-sided, stable, independent, and as declared."),
     Job("doctor", "Say what is installed, what is missing, and what to do about it."),
 )

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from krepro import release as releases_module
 from krepro.verdict import Verdict
 
 
@@ -142,3 +144,36 @@ def specifiers(
         if verdict is not None and verdict.known
     }
     return [found.specifier(releases) for found in intervals(as_bad, releases)]
+
+
+def avoiding(
+    verdicts: Mapping[Version, Verdict | None], releases: Sequence[Version]
+) -> SpecifierSet | None:
+    """Return the PEP 440 specifier of the releases that are known to be free of a bug.
+
+    Of the known releases it holds these and no others: what is unknown is avoided too. What comes
+    after the newest one is held where the newest one is free.
+
+    Args:
+        verdicts: what is known on one backend, by release.
+        releases: all known releases, of any order.
+
+    Returns:
+        The specifier, or None where no release is free.
+    """
+    ordered = sorted(releases)
+    harmless = (Verdict.UNAFFECTED, Verdict.NOT_APPLICABLE)
+    free = [release for release in ordered if verdicts.get(release) in harmless]
+    if not free:
+        return None
+    parts = [f">={free[0]}"]
+    later = [release for release in ordered if release > free[-1]]
+    if later:
+        parts.append(f"<{later[0]}")
+    for line, members in releases_module.lines(ordered).items():
+        bad = [r for r in members if r not in free and free[0] < r < free[-1]]
+        if bad and not set(members) & set(free):
+            parts.append(f"!={line}.*")
+        else:
+            parts += [f"!={release}" for release in bad]
+    return SpecifierSet(",".join(parts))

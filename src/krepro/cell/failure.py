@@ -97,6 +97,11 @@ def statement_at(frame: FrameType, line: int) -> ast.AST | None:
         tree = ast.parse(Path(frame.f_code.co_filename).read_bytes())
     except (OSError, SyntaxError, ValueError):
         return None
+    return innermost(tree, line)
+
+
+def innermost(tree: ast.Module, line: int) -> ast.AST | None:
+    """Return the innermost statement at a line of a module; of a block, only its head."""
     found = None
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0):
