@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from krepro import __version__
-from krepro.cli import hunting, measuring, training, upgrading, upkeep
+from krepro.cli import hunting, measuring, paging, training, upgrading, upkeep
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,6 +36,7 @@ for command in (
     upgrading.upgrade_command,
     hunting.fuzz_command,
     training.gan_command,
+    paging.page_command,
     upkeep.schema,
 ):
     main.add_command(command)
