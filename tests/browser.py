@@ -35,7 +35,9 @@ def browser_or_skip() -> str:
                     )
         found = find_browser()
     if found is None:
-        why = "apt-get could not install one" if installs else "cannot be installed from here"
+        why = (
+            "apt-get could not install one" if installs else "cannot be installed from here"
+        )
         pytest.skip(f"needs a browser ({', '.join(BROWSERS)}), and {why}")
     return found
 
@@ -66,7 +68,7 @@ class Tabs:
         )
         self.contexts.append(context)
         tab = context.new_page()
-        tab.set_default_timeout(60_000)
+        tab.set_default_timeout(20_000)
         tab.on("pageerror", lambda error: self.wrong.append(str(error)))
         tab.on(
             "console",

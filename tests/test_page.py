@@ -135,9 +135,19 @@ def test_evidence_has_all_that_is_stored_once_and_no_path(tmp_path: Path) -> Non
     assert told["at"] == {"jax-0.4": {"3.0.0": 0, "3.0.1": 1}}
     texts = told["texts"]
     assert "/home/somebody" not in json.dumps(told)
-    mark, message, seconds, runs, when, krepro, isolation, tests, works, output, declared = (
-        told["entries"][0]
-    )
+    (
+        mark,
+        message,
+        seconds,
+        runs,
+        when,
+        krepro,
+        isolation,
+        tests,
+        works,
+        output,
+        declared,
+    ) = told["entries"][0]
     assert (mark, texts[message], seconds, runs) == ("X", "AssertionError: off", 1.235, 2)
     assert (when, krepro, isolation) == ("2026-01-02T03:04:05Z", "0.1.0", "fork")
     assert tests == (("test_it", "X", message),)
@@ -249,7 +259,9 @@ def colours(scheme: int) -> dict[str, str]:
     found = re.findall(r"--([\w-]+): light-dark\((#\w+), (#\w+)\);", CSS)
     three = {name: pair for name, *pair in found}
     return {
-        name: each if len(each := pair[scheme]) == 7 else "#" + "".join(c * 2 for c in each[1:])
+        name: each
+        if len(each := pair[scheme]) == 7
+        else "#" + "".join(c * 2 for c in each[1:])
         for name, pair in three.items()
     }
 
@@ -451,7 +463,9 @@ def test_a_disk_that_takes_no_page(
     four: Fake, tmp_path: Path, size: str, code: int, message: str
 ) -> None:
     disk = tmp_path / "disk"
-    command = " ".join(four.command("page", "adds_wrongly", "-s", "fake", "-o", f"{disk}/page"))
+    command = " ".join(
+        four.command("page", "adds_wrongly", "-s", "fake", "-o", f"{disk}/page")
+    )
     done = on_small_disk(
         disk,
         size,

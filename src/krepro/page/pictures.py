@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from playwright.sync_api import Browser, sync_playwright
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Containers run as root, where the sandbox does not.
 FLAGS = ("--no-sandbox", "--disable-gpu")
@@ -20,12 +22,12 @@ class Picture:
     name: str
     address: str
     screen: tuple[int, int] = DESKTOP
-    scheme: str = "light"
+    dark: bool = False
 
 
 PICTURES = (
     Picture("index-light", "index.html"),
-    Picture("index-dark", "index.html", scheme="dark"),
+    Picture("index-dark", "index.html", dark=True),
     Picture("comparison", "index.html#a=3.5.0&b=3.7.0&area=trainer"),
     Picture("evidence", "index.html#at=dict_losses_applied_alphabetically@3.5.0"),
     Picture("repro", "repro/outer_compile_drops_inner_loss_tracker.html"),
@@ -38,36 +40,38 @@ def find_browser() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def take(page: Path, folder: Path) -> None:
+def take(browser: Browser, page: Path, folder: Path) -> None:
     """Take every picture of a page into a folder, as PNG files.
 
     Raises:
-        FileNotFoundError: there is no page, or no browser.
+        FileNotFoundError: there is no page.
     """
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415  For pictures alone.
-
-    browser = find_browser()
-    if browser is None:
-        raise FileNotFoundError(f"no browser: install one of {', '.join(BROWSERS)}")
     if not (page / "index.html").is_file():
         raise FileNotFoundError(f"{page}: no page: krepro page --output {page} writes one")
     folder.mkdir(parents=True, exist_ok=True)
+    for picture in PICTURES:
+        width, height = picture.screen
+        tab = browser.new_page(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if picture.dark else "light",
+        )
+        tab.goto(f"{page.absolute().as_uri()}/{picture.address}")
+        if "at=" in picture.address:
+            tab.wait_for_selector("#evidence-body h3")
+        tab.screenshot(path=folder / f"{picture.name}.png")
+        tab.close()
+
+
+def main(page: str, folder: str) -> None:
+    """Take the pictures with a browser that is there."""
+    path = find_browser()
+    if path is None:
+        sys.exit(f"no browser: install one of {', '.join(BROWSERS)}")
     with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=browser, args=list(FLAGS))
-        for picture in PICTURES:
-            width, height = picture.screen
-            tab = chromium.new_page(
-                viewport={"width": width, "height": height},
-                color_scheme="dark" if picture.scheme == "dark" else "light",
-            )
-            tab.goto(f"{page.absolute().as_uri()}/{picture.address}")
-            tab.wait_for_function("document.readyState === 'complete'")
-            if "at=" in picture.address:
-                tab.wait_for_selector("#evidence-body h3")
-            tab.screenshot(path=folder / f"{picture.name}.png")
-            tab.close()
-        chromium.close()
+        browser = driver.chromium.launch(executable_path=path, args=list(FLAGS))
+        take(browser, Path(page), Path(folder))
+        browser.close()
 
 
 if __name__ == "__main__":
-    take(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*sys.argv[1:])
