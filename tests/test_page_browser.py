@@ -371,6 +371,19 @@ def test_a_phone_is_wide_enough(tabs: Tabs, place: str) -> None:
     assert max(sizes) <= 375
 
 
+@pytest.mark.parametrize("width", [1280, 1180, 900])
+@pytest.mark.parametrize("place", ["index.html", f"repro/{DROPS}.html"])
+def test_every_column_can_be_seen(tabs: Tabs, place: str, width: int) -> None:
+    tab = tabs.open(place, width=width)
+    hidden = tab.evaluate(
+        "() => { const box = document.querySelector('.box'); box.scrollLeft = 1e6;"
+        "const last = document.querySelector('.patch th:last-child').getBoundingClientRect();"
+        "return last.right - box.getBoundingClientRect().right }"
+    )
+    assert hidden <= 0
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_the_theme_follows_the_system_and_the_choice_is_kept(tabs: Tabs) -> None:
     def paper(tab: Page) -> str:
         found: str = tab.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -404,9 +417,9 @@ def test_without_a_script_the_matrix_is_there(tabs: Tabs) -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        "index.html",
-        "index.html#a=3.5.0&b=3.7.0&show=gained,lost,kept,unknown",
-        f"index.html#at={DROPS}@3.1.0",
+        "index.html#kind=crash&area=trainer",
+        "index.html#kind=crash&area=trainer&a=3.1.0&b=3.7.0&show=gained,lost,kept,unknown",
+        f"index.html#kind=crash&area=trainer&at={DROPS}@3.1.0",
         f"repro/{DROPS}.html",
     ],
     ids=["index", "comparison", "evidence", "repro"],

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from krepro import published, schemas
-from krepro.cli.common import Selection, build_report, reporting, selecting
+from krepro.cli.common import Selection, build_report, errors, reporting, selecting
 from krepro.doctor import human
 from krepro.engine import Options
 from krepro.page import data, site
@@ -56,18 +56,14 @@ def page_command(folder: Path, **selected: Any) -> None:
     stored = build_report(machine, selection.cells, selection.repros)
     told = published.to_report(selection.project, selection.repros).found
     report = data.merged(stored, {c: m for c, m in told.items() if c.stack in kept})
-    size_bytes = site.write(
-        Site(
-            report,
-            kept,
-            published.stored_culprits(selection.project),
-            {
-                str(machine.home.path): "$KREPRO_HOME",
-                str(selection.project.folder): ".",
-            },
-        ),
-        folder,
-    )
+    hidden = {
+        str(machine.home.path): "$KREPRO_HOME",
+        str(selection.project.folder): ".",
+    }
+    culprits = published.stored_culprits(selection.project)
+    # A few seconds for the whole catalogue.
+    with errors().status(f"writing {len(report.repros)} repros"):
+        size_bytes = site.write(Site(report, kept, culprits, hidden), folder)
     found = sum(report.counts().values())
     click.echo(
         f"wrote {folder / site.INDEX}: {len(report.repros)} repros, {len(report.cells)} cells, "

@@ -29,7 +29,7 @@ PICTURES = (
     Picture("index-light", "index.html"),
     Picture("index-dark", "index.html", dark=True),
     Picture("comparison", "index.html#a=3.5.0&b=3.7.0&area=trainer"),
-    Picture("evidence", "index.html#at=dict_losses_applied_alphabetically@3.5.0"),
+    Picture("evidence", "index.html#at=outer_compile_drops_inner_loss_tracker@3.6.0"),
     Picture("repro", "repro/outer_compile_drops_inner_loss_tracker.html"),
     Picture("phone", "index.html", PHONE),
 )

@@ -128,12 +128,12 @@ class Site:
     def page(self, repro: Repro) -> str:
         """Return the page of one repro."""
         report = story.of_one(self.report, repro)
-        grid = self.keras3
+        grid, told = self.keras3, story.to_data(report, repro)
         rows = [
             (
                 grid.label(stack),
                 stack.name,
-                report.range(repro, stack),
+                told["affected"][stack.name],
                 [painted(row[number]) for row in grid.row(repro)],
             )
             for number, stack in enumerate(grid.stripes)
@@ -158,7 +158,7 @@ class Site:
             ],
             seen=set(map(paint, verdicts)),
             names=NAMES,
-            story=story.to_data(report, repro),
+            story=told,
             why=str(story.why(repro)),
             links=list(story.links(repro)),
             commands=commands(report, repro),
