@@ -42,6 +42,7 @@ JOBS = (
     Job("fuzz", "Draw training programs, and look for bugs nobody wrote down.", "fuzz"),
     Job("gan", "Train GANs on releases and backends, and say what becomes of them.", "gan"),
     Job("report", "Write a verified bug report for upstream, or a note on what to pin."),
+    Job("page", "Write the matrix as static pages to look at."),
     Job("audit", "Prove entries two-sided, stable, independent, and as declared."),
     Job("doctor", "Say what is installed, what is missing, and what to do about it."),
 )
@@ -139,6 +140,15 @@ def gan_truth(session: nox.Session) -> None:
     """Train GANs, and count how often the diagnosis is what they truly are (half an hour)."""
     install(session, extra="gan")
     session.run("python", "-m", "krepro.gan.truth", *session.posargs)
+
+
+@nox.session(default=False)
+def pictures(session: nox.Session) -> None:
+    """Write the page, and take the pictures of it that the documentation shows."""
+    install(session, "test")
+    folder = session.create_tmp()
+    session.run("krepro", "page", "--output", f"{folder}/page", success_codes=[0, 1, 3])
+    session.run("python", "-m", "krepro.page.pictures", f"{folder}/page", "docs/page")
 
 
 @nox.session

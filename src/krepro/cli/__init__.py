@@ -16,6 +16,8 @@ from krepro.cli import (
     widely,
 )
 
+# A command's first sentence is shown whole, over two lines where it has to be.
+LONGEST_HELP = 200
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Who is affected": (
         measuring.matrix,
@@ -63,9 +65,11 @@ class Sections(click.Group):
         widest = max(map(len, self.commands))
         for heading, commands in SECTIONS.items():
             with formatter.section(heading):
-                room = formatter.width - widest - 6
                 rows = [
-                    (f"{command.name or '':<{widest}}", command.get_short_help_str(room))
+                    (
+                        f"{command.name or '':<{widest}}",
+                        command.get_short_help_str(LONGEST_HELP),
+                    )
                     for command in commands
                 ]
                 formatter.write_dl(rows)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from krepro import engine, finder, published, result
+from krepro import engine, finder, published, result, schemas
 from krepro.cli import completion
 from krepro.cli.common import (
     Selection,
@@ -172,7 +172,10 @@ def show(form: str, output: Path | None, verbose: bool, **selected: Any) -> None
       krepro show --subject path/to/keras
     """
     selection = Selection(**selected)
-    report = build_report(selection.engine(Options()), selection.cells, selection.repros)
+    machine = selection.engine(Options())
+    for line in schemas.foreign(machine, selection.project, selection.cells):
+        click.echo(f"krepro: {line}", err=True)
+    report = build_report(machine, selection.cells, selection.repros)
     if verbose:
         show_evidence(report)
         sys.exit(report.exit_code())
