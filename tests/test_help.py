@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from krepro.cli import main
+from krepro.cli import SECTIONS, main
 
 
 def helped(*words: str) -> list[str]:
@@ -30,3 +30,11 @@ def test_help_has_examples_a_line_each(name: str) -> None:
     for example in examples:
         assert f"krepro {name}" in example
     assert "\\b" not in "\n".join(lines)
+
+
+def test_each_command_has_its_place_in_one_section() -> None:
+    placed = [command.name for commands in SECTIONS.values() for command in commands]
+    assert sorted(placed) == sorted(main.commands)
+    text = "\n".join(helped())
+    assert "..." not in text.partition("Who is affected:")[2]
+    assert "krepro bisect train.py" in text
