@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import krepro
+from krepro.executor import worker
 from krepro.executor.dask import parse
 from krepro.project import SelectionError
 from tests.conftest import Fake
@@ -341,3 +342,29 @@ def test_nothing_is_asked_of_a_cluster_where_all_is_known(fake: Fake) -> None:
     assert fake.run("matrix", "adds_wrongly").returncode == 0
     done = fake.run("matrix", "adds_wrongly", "--executor", "dask://127.0.0.1:9")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_worker_tidies_up_where_no_other_cell_comes(fake: Fake) -> None:
+    places = ("matrix.toml", "repros/adds_wrongly.py")
+    files = {place: (fake.project.folder / place).read_text() for place in places}
+    parcel = worker.Parcel("a-run", worker.fingerprint(), files, "batch", 1)
+    told: list[str] = []
+
+    def measure() -> list[bytes]:
+        cell = ("fake", "9.1.0")
+        return worker.measure(
+            parcel.pack(), cell, ["adds_wrongly"], lambda event: told.append(event["event"])
+        )
+
+    (said,) = measure()
+    assert json.loads(said)["repros"]["adds_wrongly"]["verdict"] == "affected"
+    assert [event for event in told if event != "prepared"] == ["started", "said"]
+    assert list(fake.home.scratch.iterdir()), "its processes wait for the next cell"
+    worker.BENCH.close_unused()
+    assert list(fake.home.scratch.iterdir()) == []
+    assert not processes_with(str(fake.home.scratch))
+    assert len(measure()) == 1, "a cell that comes later is measured all the same"
+    worker.stop(parcel.run)
+    assert measure() == [], "the run was stopped"
+    worker.BENCH.close_all()
+    assert list(fake.home.scratch.iterdir()) == []

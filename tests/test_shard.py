@@ -9,7 +9,7 @@ import shutil
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from krepro import timing
@@ -29,7 +29,7 @@ CELLS = REAL.matrix.cells(REAL.matrix.versions, list(REAL.matrix.stack))
 @st.composite
 def lines(draw: st.DrawFn, most: int = 30) -> list[Item]:
     """Cells of up to four stacks in a line, those of a stack beside each other."""
-    costs = draw(st.lists(st.lists(st.integers(1, 1000), max_size=most), max_size=4))
+    costs = draw(st.lists(st.lists(st.integers(1, 60), max_size=most), max_size=4))
     return [
         Item(Cell(f"stack-{n}", f"3.0.{m}"), f"stack-{n}", cost)
         for n, own in enumerate(costs)
@@ -37,7 +37,7 @@ def lines(draw: st.DrawFn, most: int = 30) -> list[Item]:
     ]
 
 
-@given(lines(), st.integers(0, 2000), st.integers(1, 40))
+@given(lines(), st.integers(0, 90), st.integers(1, 40))
 def test_pieces_are_disjoint_and_together_everything(
     line: list[Item], make_ms: int, of: int
 ) -> None:
@@ -49,7 +49,7 @@ def test_pieces_are_disjoint_and_together_everything(
     )
 
 
-@given(lines(most=8), st.integers(0, 2000), st.integers(1, 5))
+@given(lines(most=8), st.integers(0, 90), st.integers(1, 5))
 def test_no_division_of_the_line_has_a_shorter_longest_piece(
     line: list[Item], make_ms: int, of: int
 ) -> None:
@@ -64,7 +64,7 @@ def test_no_division_of_the_line_has_a_shorter_longest_piece(
     assert found == best
 
 
-@given(lines(), st.integers(0, 2000), st.integers(1, 40))
+@given(lines(), st.integers(0, 90), st.integers(1, 40))
 def test_the_longest_piece_is_within_a_cell_and_a_stack_of_the_mean(
     line: list[Item], make_ms: int, of: int
 ) -> None:
@@ -73,6 +73,7 @@ def test_the_longest_piece_is_within_a_cell_and_a_stack_of_the_mean(
     assert longest <= load_ms(line, make_ms) / of + largest + make_ms
 
 
+@settings(max_examples=20)
 @given(st.integers(1, 130), st.randoms(use_true_random=False))
 def test_the_cut_does_not_depend_on_the_order_of_what_is_asked(
     of: int, shuffled: random.Random

@@ -97,7 +97,7 @@ class Cluster:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         with self._connected() as client:
             self._check(client)
-            Running(engine, plan, client, self.address).run()
+            Run(engine, plan, client, self.address).run()
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[distributed.Client]:
@@ -153,7 +153,7 @@ def _trouble(answer: Mapping[str, str] | BaseException) -> str:
     return answer["trouble"]
 
 
-class Running:
+class Run:
     """One run on a cluster."""
 
     def __init__(
