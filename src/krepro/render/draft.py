@@ -83,8 +83,10 @@ def cautions(facts: Facts) -> Iterator[str]:
     if subject.repro and subject.repro.announced:
         notes = ", ".join(subject.repro.announced)
         yield f"Upstream announced it as a change ({notes}): it may not be taken for a bug."
-    if subject.issues:
-        numbers = ", ".join(f"{UPSTREAM}/issues/{n}" for n in subject.issues)
+    # A change that mended it takes no more of it.
+    open_ = [n for n in subject.issues if n not in (subject.introduced, subject.fixed)]
+    if open_:
+        numbers = ", ".join(f"{UPSTREAM}/issues/{n}" for n in open_)
         yield f"Upstream knows it: {numbers}. Add to that rather than open a new one."
     if not facts.live:
         yield (
@@ -165,7 +167,7 @@ def measured(rows: Sequence[Row]) -> Iterator[str]:
     releases = sorted({release for row in rows for release in row.releases})
     said = f"{len(releases)} releases, {releases[0]} to {releases[-1]}"
     if whole:
-        yield f"Run on each of {said} ({', '.join(whole)}; Linux and CPU)."
+        yield f"Run on each of {said} ({', '.join(whole)})."
     for row in rows:
         if row.searched and not row.trouble:
             yield f"On {row.stack.name}, searched among {said}: not every one was run."
