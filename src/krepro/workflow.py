@@ -40,6 +40,10 @@ def render(matrix: Matrix, *, shards: int, own: bool) -> str:
         own=own,
         python=matrix.stack[0].python or "3.11",
         ours="pip install ." if own else f"pip install krepro=={__version__}",
+        # What takes a release in draws the pictures, too.
+        drawing="pip install .[picture]"
+        if own
+        else f"pip install krepro[picture]=={__version__}",
     )
 
 
