@@ -311,11 +311,14 @@ def test_the_keyboard_alone_is_enough(tabs: Tabs) -> None:
     expect(tab.locator("#evidence-body h3").first).to_be_visible()
     tab.keyboard.press("Escape")
     expect(tab.get_by_role("dialog")).to_be_hidden()
+    tab.wait_for_function("location.hash === ''")
     assert here() == [ids[0], "3.0.0"]
     tab.keyboard.press("Enter")
     tab.get_by_role("button", name="3.0.1").press("Enter")
     expect(tab.locator("#evidence-title")).to_contain_text("on 3.0.1")
     tab.keyboard.press("Escape")
+    # A dialog tells that it was closed some time after it is.
+    tab.wait_for_function("location.hash === ''")
     assert here() == [ids[0], "3.0.1"]
     tab.keyboard.press("ArrowLeft")
     # One stop for Tab: the next one is behind the matrix.
