@@ -307,7 +307,9 @@ def test_a_cluster_that_cannot_measure_is_one_line_and_exit_3(
     worker = cluster.add_workers(PYTHONPATH=str(other))
     done = fake.run(*arguments)
     assert done.returncode == 3
-    assert "verdicts would not be comparable; install the same there" in last_line(done)
+    line = last_line(done)
+    assert "is of no use: it has krepro " in line
+    assert "verdicts would not be comparable; install the same there" in line
     worker.terminate()
     worker.wait()
 
@@ -368,3 +370,9 @@ def test_a_worker_tidies_up_where_no_other_cell_comes(fake: Fake) -> None:
     assert measure() == [], "the run was stopped"
     worker.BENCH.close_all()
     assert list(fake.home.scratch.iterdir()) == []
+
+
+def test_a_worker_that_came_later_refuses_the_cells_of_another_krepro() -> None:
+    packed = worker.Parcel("a-run", "another", {}, "batch", 1).pack()
+    with pytest.raises(worker.Unfit, match="verdicts would not be comparable"):
+        worker.measure(packed, ("fake", "9.0.0"), [], lambda _: None)
