@@ -221,6 +221,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with stoppable(engine), engine.room() as scratch:
         trainer = Trainer(engine, scratch, engine.home.gan)
         for trained in trainer.train_all(runs, asked.jobs):
+            if trained.trouble:
+                click.echo(f"? {trained.run}: {trained.trouble}", err=True)
+                continue
             case = case_of(trained)
             cases.append(case)
             mark = "  " if case.truth in {None, case.diagnosis} else "! "

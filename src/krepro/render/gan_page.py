@@ -104,6 +104,19 @@ def scenarios_table(cases: Sequence[Case]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def full_table(cases: Sequence[Case]) -> str:
+    """Return what each scenario led to in the full size, and after how many iterations."""
+    lengths: dict[str, set[int]] = {}
+    for case in cases:
+        lengths.setdefault(f"`{case.scenario}`", set()).add(case.iterations)
+    head, line, *rows = scenarios_table(cases).splitlines()
+    found = [f"{head} Iterations |", f"{line}---|"]
+    for row in rows:
+        took = sorted(lengths[row.split(" | ")[0].removeprefix("| ")])
+        found.append(f"{row} {took[0]}" + (f" to {took[-1]} |" if len(took) > 1 else " |"))
+    return "\n".join(found) + "\n"
+
+
 def span(values: Sequence[float]) -> str:
     """Return from where to where some values are."""
     return f"{min(values):.2g} to {max(values):.2g}" if values else ""
@@ -127,6 +140,8 @@ BLOCKS: dict[str, tuple[str, Callable[[Sequence[Case]], str]]] = {
     "recipes": ("recipes.json", recipes_table),
     "scenarios": ("judged.json", scenarios_table),
     "confusion": ("judged.json", confusion_table),
+    "full scenarios": ("judged-full.json", full_table),
+    "full confusion": ("judged-full.json", confusion_table),
 }
 
 
