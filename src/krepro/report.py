@@ -76,19 +76,24 @@ class Report:
         names = {cell.stack for cell in self.cells}
         return [stack for stack in self.matrix.stack if stack.name in names]
 
-    @property
+    @cached_property
     def releases(self) -> list[Version]:
         """The Keras 3 releases of the cells, in order of version."""
         reference = {stack.name for stack in self.matrix.reference_stacks()}
-        return sorted({Version(c.release) for c in self.cells if c.stack not in reference})
+        names = {c.release for c in self.cells if c.stack not in reference}
+        return sorted(map(Version, names))
+
+    @cached_property
+    def _by_stack(self) -> dict[str, list[tuple[Version, Cell]]]:
+        found: dict[str, list[tuple[Version, Cell]]] = {}
+        for cell in self.cells:
+            found.setdefault(cell.stack, []).append((Version(cell.release), cell))
+        return found
 
     def row(self, repro: Repro, stack: Stack) -> dict[Version, Verdict | None]:
         """Return the verdicts of a repro on a stack, by release."""
-        return {
-            Version(cell.release): self.verdict(cell, repro)
-            for cell in self.cells
-            if cell.stack == stack.name
-        }
+        cells = self._by_stack.get(stack.name, ())
+        return {version: self.verdict(cell, repro) for version, cell in cells}
 
     def range(self, repro: Repro, stack: Stack) -> str:
         """Return the affected range of a repro on a stack in a few words."""

@@ -73,7 +73,7 @@ def read(project: Project) -> Timings:
 
 
 def measured(report: Report, before: Timings) -> Timings:
-    """Return what a report knows of times; what it does not know stays as it was."""
+    """Return what a report knows of times; a stack that is not measured whole here stays as it was."""
     stacks = dict(before.stacks)
     for stack in report.stacks:
         cells = [cell for cell in report.cells if cell.stack == stack.name]
@@ -90,7 +90,10 @@ def _of_stack(
     imports = []
     for cell in cells:
         identity = report.identities.get(cell)
-        if identity and identity.import_seconds:
+        if identity is None:
+            # Verdicts that were published have no times.
+            return None
+        if identity.import_seconds:
             imports.append(identity.import_seconds)
         for name, found in report.found.get(cell, {}).items():
             if found.runs and not found.verdict.untestable:

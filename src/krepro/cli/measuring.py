@@ -249,7 +249,7 @@ def explain(repro: str, form: str) -> None:
     """
     project = Project.find(Path.cwd())
     (entry,) = project.repros([repro])[:1]
-    report = story.of_one(published.for_people(project), entry)
+    report = published.for_people(project, [entry])
     found = published.stored_culprits(project).get(entry.id, [])
     if form == "json":
         click.echo(json.dumps(story.to_data(report, entry, found), indent=1))
