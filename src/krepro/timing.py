@@ -90,15 +90,14 @@ def _of_stack(
     imports = []
     for cell in cells:
         identity = report.identities.get(cell)
-        if identity is None:
+        if identity is None or not identity.import_seconds:
             # Verdicts that were published have no times.
             return None
-        if identity.import_seconds:
-            imports.append(identity.import_seconds)
+        imports.append(identity.import_seconds)
         for name, found in report.found.get(cell, {}).items():
             if found.runs and not found.verdict.untestable:
                 seconds.setdefault(name, []).append(found.seconds)
-    if not imports or not seconds:
+    if not seconds:
         return None
     current = {repro.id for repro in report.repros}
     old = before.repros if before else {}
