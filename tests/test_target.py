@@ -304,7 +304,7 @@ class Lab:
         script.write_bytes(data)
         (place / "user" / "beside.txt").write_text("as it was")
         target = targets.find(self.project, str(script), place / "room", **options)  # type: ignore[arg-type]
-        return Prober(self.engine, target, self.folder, timeout_s=2.0)
+        return Prober(self.engine, target, self.folder, timeout_s=1.0)
 
     def see(
         self, source: str | bytes, release: str = "9.0.0", **options: object
@@ -323,7 +323,7 @@ def lab(fake_session: Fake, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     project = Project(subject.make_project(folder / "project", list(subject.RELEASES)))
     path = project.folder / "matrix.toml"
     path.write_text(
-        path.read_text().replace("import_timeout_s = 20", "import_timeout_s = 6")
+        path.read_text().replace("import_timeout_s = 20", "import_timeout_s = 1")
     )
     fake = Fake(project, fake_session.home, fake_session.wheels).with_home(folder / "home")
     with pytest.MonkeyPatch.context() as patch:

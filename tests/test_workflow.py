@@ -96,15 +96,11 @@ def test_every_session_of_nox_exists() -> None:
     told = [param.values[0] for param in commands("nox")]
     assert len(told) == 2
     listed = subprocess.run(
-        ["nox", "--list", "--json", "--session", "repros"],
+        [sys.executable, "-m", "nox", "--list", "--json", "--session", "repros"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
-        env={
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        },
     )
     sessions = [each["session"] for each in json.loads(listed.stdout)]
     newest = max(release.parsed for release in MATRIX.release)
