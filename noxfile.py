@@ -121,10 +121,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def truth(session: nox.Session) -> None:
-    """Run what CI runs a sample of: every script on every pair, every page, 50 kills (hours)."""
+    """Run what CI runs a sample of: every script on every pair, every page, 50 kills, Dask (hours)."""
     install(session, "test")
     env = {"KREPRO_TRUTH": "all", "KREPRO_DOCS": "all", "KREPRO_KILLS": "50"}
-    files = ("tests/test_scripts.py", "tests/test_docs.py", "tests/test_faults.py")
+    names = ("scripts", "docs", "faults", "dask")
+    files = [f"tests/test_{name}.py" for name in names]
     session.run("pytest", *files, *session.posargs, env=env)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,10 @@ from tests.conftest import Fake
 from tests.fake.subject import JAX_STACK, LOST_STACK, RELEASES, header, make_project
 from tests.test_engine import PLANTED, processes_with
 
+# Half a minute and more each.
+LONG = pytest.mark.skipif(
+    os.environ.get("KREPRO_TRUTH") != "all", reason="long: nox -s truth runs it"
+)
 HANGS = "hangs"  # Takes its limit of three seconds, and that three times.
 SLOW = """
 import time
@@ -217,6 +222,7 @@ def test_ctrl_c_stops_the_workers_and_keeps_what_is_measured(cluster: Cluster) -
     assert "3 verdicts to measure in 3 cells" in done.stderr
 
 
+@LONG
 def test_a_killed_client_has_kept_what_came(cluster: Cluster) -> None:
     fake = cluster.fake
     cluster.add_workers()
@@ -241,6 +247,7 @@ def test_a_killed_client_has_kept_what_came(cluster: Cluster) -> None:
     assert "8 verdicts to measure" not in whole.stderr
 
 
+@LONG
 def test_a_scheduler_that_goes_is_one_line(cluster: Cluster) -> None:
     fake = cluster.fake
     cluster.add_workers()
@@ -346,6 +353,7 @@ def test_nothing_is_asked_of_a_cluster_where_all_is_known(fake: Fake) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@LONG
 def test_a_worker_tidies_up_where_no_other_cell_comes(fake: Fake) -> None:
     places = ("matrix.toml", "repros/adds_wrongly.py")
     files = {place: (fake.project.folder / place).read_text() for place in places}
