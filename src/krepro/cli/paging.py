@@ -12,8 +12,6 @@ from krepro import published, schemas
 from krepro.cli.common import Selection, build_report, errors, reporting, selecting
 from krepro.doctor import human
 from krepro.engine import Options
-from krepro.page import data, site
-from krepro.page.site import Site
 
 
 # All releases: a page has room for them.
@@ -42,6 +40,9 @@ def page_command(folder: Path, **selected: Any) -> None:
       krepro page --output site -b jax -m losses
       krepro page -r '>=3.5,<3.9'
     """
+    # Pygments and templates take a tenth of a second that no other command needs.
+    from krepro.page import data, site  # noqa: PLC0415
+
     site.check_folder(folder)
     selection = Selection(**selected)
     machine = selection.engine(Options())
@@ -63,7 +64,7 @@ def page_command(folder: Path, **selected: Any) -> None:
     culprits = published.stored_culprits(selection.project)
     # A few seconds for the whole catalogue.
     with errors().status(f"writing {len(report.repros)} repros"):
-        size_bytes = site.write(Site(report, kept, culprits, hidden), folder)
+        size_bytes = site.write(site.Site(report, kept, culprits, hidden), folder)
     found = sum(report.counts().values())
     click.echo(
         f"wrote {folder / site.INDEX}: {len(report.repros)} repros, {len(report.cells)} cells, "
