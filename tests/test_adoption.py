@@ -272,6 +272,34 @@ def test_a_new_release_is_measured_compared_and_written(
     assert theirs == ours
 
 
+def test_who_adds_a_repro_measures_and_publishes_that_one(
+    settled: Fake, tmp_path: Path
+) -> None:
+    project = Project(shutil.copytree(settled.project.folder, tmp_path / "project"))
+    fake = replace(settled, project=project).with_home(tmp_path / "home")
+    before = published.to_report(project)
+    repros = project.repros_folder
+    shutil.copy(repros / "adds_wrongly.py", repros / "adds_wrongly_again.py")
+    fake.run("matrix", "adds_wrongly_again", "--tier", "all")
+    done = fake.run("publish")
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = published.to_report(Project(project.folder))
+    for cell in before.cells:
+        found = dict(after.found[cell])
+        again = found.pop("adds_wrongly_again")
+        assert again.verdict is found["adds_wrongly"].verdict
+        assert found == before.found[cell]
+
+    # What is published of another version of a file is not taken for it.
+    kept = content(project.folder / "results")
+    with (repros / "adds_wrongly.py").open("a", encoding="utf-8") as file:
+        file.write("\n# Another version.\n")
+    done = fake.run("publish")
+    assert done.returncode == 1
+    assert "another version of the file" in done.stderr
+    assert content(project.folder / "results") == kept
+
+
 def test_a_release_like_the_last_one_changes_no_range(own: Fake, index: Index) -> None:
     index.add("9.4.0", GOOD)
     repro = own.project.repros_folder / "lacks_multiply.py"

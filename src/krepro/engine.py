@@ -376,6 +376,7 @@ class Engine:
         environment = self.environment(self.matrix.find_stack(cell.stack))
         job = dataclasses.replace(self._job(cell, environment, repros, scratch), **changes)
         found: dict[str, dict[str, Any]] = {}
+        fresh = fresh or bool(job.script and job.script.variables)
         way = (
             fresh_cell(environment, scratch, job)
             if fresh or self.options.isolation == PROCESS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -60,12 +61,14 @@ def path_of(project: Project, stack_name: str) -> Path:
 def write(project: Project, report: Report) -> Iterable[Path]:
     """Write what a report knows into the repository, a file per stack, and the README's table.
 
-    Stacks that are not known in full on the releases they serve are left out, and what an
-    earlier call wrote for them stays.
+    What a report does not know is taken from what is published, where that was measured in the same
+    environment with the same source. Stacks that are not known in full on the releases they serve
+    even so are left out, and what an earlier call wrote for them stays.
 
     Yields:
         The files that were written.
     """
+    known, report = report, filled(project, report)
     for stack in report.matrix.stack:
         cells = [cell for cell in report.cells if cell.stack == stack.name]
         measured = [
@@ -79,7 +82,7 @@ def write(project: Project, report: Report) -> Iterable[Path]:
         path = path_of(project, stack.name)
         write_atomically(path, msgspec.json.format(msgspec.json.encode(content)) + b"\n")
         yield path
-    yield timing.write(project, report)
+    yield timing.write(project, known)
     shown = for_people(project)
     drawing = project.folder / PICTURE
     drawing.parent.mkdir(exist_ok=True)
@@ -105,7 +108,7 @@ def to_published(
     report: Report, cells: list[Cell], measured: list[tuple[Cell, Repro, Measurement]]
 ) -> Published:
     """Return the verdicts of one stack's cells in the form that is kept."""
-    identity = report.identities[cells[0]]
+    identity = next(report.identities[c] for c in cells if c in report.identities)
     verdicts: dict[str, dict[str, Verdict]] = {cell.release: {} for cell in cells}
     workarounds: dict[str, dict[str, Verdict]] = {cell.release: {} for cell in cells}
     for cell, repro, found in measured:
@@ -145,20 +148,49 @@ def to_report(project: Project, repros: Sequence[Repro] | None = None) -> Report
     found: dict[Cell, dict[str, Measurement]] = {}
     for stack in project.matrix.stack:
         kept = read(project, stack.name)
-        for release, verdicts in (kept.verdicts if kept else {}).items():
+        for release in kept.verdicts if kept else ():
             assert kept is not None
             cell = Cell(stack.name, release)
             cells.append(cell)
-            workarounds = _by_repro(kept.workarounds.get(release, {}))
-            found[cell] = {
-                name: Measurement(
-                    kept.sources.get(name, ""),
-                    verdict,
-                    workarounds=workarounds.get(name, {}),
-                )
-                for name, verdict in verdicts.items()
-            }
+            found[cell] = _measurements(kept, release)
     return Report(project.matrix, tuple(cells), catalogue, found)
+
+
+def filled(project: Project, report: Report) -> Report:
+    """Return a report with what is published where it knows nothing, and nothing has changed since.
+
+    So who adds a repro measures that repro, not the whole catalogue.
+    """
+    found = dict(report.found)
+    sources = {repro.id: repro.source_hash for repro in report.repros}
+    for stack in report.matrix.stack:
+        kept = read(project, stack.name)
+        cells = [cell for cell in report.cells if cell.stack == stack.name]
+        locks = {report.identities[c].lock for c in cells if c in report.identities}
+        if kept is None or locks != {kept.lock}:
+            continue
+        for cell in cells:
+            mine = found.get(cell, {})
+            found[cell] = {
+                **{
+                    name: measurement
+                    for name, measurement in _measurements(kept, cell.release).items()
+                    if measurement.source == sources.get(name)
+                },
+                **{name: m for name, m in mine.items() if not m.verdict.untestable},
+            }
+    return replace(report, found=found)
+
+
+def _measurements(kept: Published, release: str) -> dict[str, Measurement]:
+    """Return what is published of a release on a stack, by repro."""
+    workarounds = _by_repro(kept.workarounds.get(release, {}))
+    return {
+        name: Measurement(
+            kept.sources.get(name, ""), verdict, workarounds=workarounds.get(name, {})
+        )
+        for name, verdict in kept.verdicts.get(release, {}).items()
+    }
 
 
 def _by_repro(table: Mapping[str, Verdict]) -> dict[str, dict[str, Outcome]]:

@@ -210,6 +210,7 @@ class Zygote:
 @contextlib.contextmanager
 def fresh_cell(environment: Environment, scratch: Path, job: Job) -> Iterator[Events]:
     """Start a cell whose repros each run in a fresh process; yield its events."""
+    more = job.script.variables if job.script else {}
     read, write = os.pipe()
     events = Events(read)
     log: BinaryIO
@@ -223,7 +224,7 @@ def fresh_cell(environment: Environment, scratch: Path, job: Job) -> Iterator[Ev
                 str(write),
                 job.to_json(),
             ],
-            env=variables_of(environment, scratch),
+            env={**variables_of(environment, scratch), **more},
             pass_fds=[write],
             stdin=subprocess.DEVNULL,
             stdout=log,

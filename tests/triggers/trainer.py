@@ -170,6 +170,28 @@ CASES: Cases = {
         ),
         (ONE + 'model.compile("adam")\nmodel.evaluate(x, y)', None),
     ],
+    "on_batch_traces_each_call_on_tf": [
+        (COMPILED + BY_HAND.format(first="pass"), "certain"),
+        (
+            COMPILED
+            + "for part in np.array_split(np.arange(len(x)), 9):\n    print(model.test_on_batch(x[part], y[part]))",
+            "certain",
+        ),
+        # Once; twice, but compiled between them; eagerly.
+        (COMPILED + "model.train_on_batch(x, y)\nmodel.test_on_batch(x, y)", None),
+        (
+            ONE
+            + "for rate in (0.1, 0.01):\n    model.compile(keras.optimizers.Adam(rate), 'mse')\n    model.train_on_batch(x, y)",
+            None,
+        ),
+        (
+            ONE
+            + 'model.compile("adam", "mse", run_eagerly=True)\n'
+            + BY_HAND.format(first="pass"),
+            None,
+        ),
+        (COMPILED + "for epoch in range(9):\n    model.fit(x, y)", None),
+    ],
     "small_last_batch_counts_as_a_full_one": [
         (COMPILED + "model.fit(x, y, batch_size=64, epochs=5)", "possible"),
         (COMPILED + "print(model.evaluate(x, y))", "possible"),

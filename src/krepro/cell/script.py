@@ -18,7 +18,7 @@ import time
 import traceback
 import unittest
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ class Script:
     """A script to run: ``name`` is its path inside ``kit``, a folder to be copied for the run.
 
     ``module`` is its dotted name where it is to run as ``python -m`` does; ``tape`` says how to
-    record what it trains (None: not at all).
+    record what it trains (None: not at all); ``variables`` of the environment are other than those
+    of a cell, and have it run in a fresh process: backends read theirs once.
     """
 
     kit: Path
@@ -43,6 +44,7 @@ class Script:
     arguments: tuple[str, ...] = ()
     module: str = ""
     tape: Tape | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Script:
@@ -53,6 +55,7 @@ class Script:
             arguments=tuple(table["arguments"]),
             module=table["module"],
             tape=table["tape"] and Tape.from_table(table["tape"]),
+            variables=table["variables"],
         )
 
 
