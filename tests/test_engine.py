@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,14 @@ def test_no_child_of_a_repro_is_left(fake: Fake, isolation: str) -> None:
     found = fake.measure(["leaves_children"], ["9.0.0"], isolation=isolation)
     assert found["leaves_children", "9.0.0"].verdict is U
     assert not processes_with("krepro-planted-child")
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+def test_no_temporary_file_of_a_repro_is_left(fake: Fake, isolation: str) -> None:
+    found = fake.measure(["changes_surroundings"], ["9.0.0"], isolation=isolation)
+    assert found["changes_surroundings", "9.0.0"].verdict is U
+    assert not list(Path(tempfile.gettempdir()).glob("krepro-planted-*"))
+    assert not list(fake.home.scratch.glob("*"))
 
 
 def test_a_flaky_repro_is_flaky(fake: Fake) -> None:

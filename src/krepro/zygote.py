@@ -28,11 +28,15 @@ START_TIMEOUT_S = 300.0
 def variables_of(environment: Environment, scratch: Path) -> dict[str, str]:
     """Return the environment variables of the processes of a stack.
 
-    ``KERAS_HOME`` is an empty folder: a user's ``keras.json`` changes what Keras does.
+    ``KERAS_HOME`` is an empty folder: a user's ``keras.json`` changes what Keras does. Temporary
+    files go into the scratch folder: processes that are ended, not left, do not remove theirs.
     """
-    keras_home = scratch / "keras-home"
-    keras_home.mkdir(parents=True, exist_ok=True)
-    return cell_variables(environment.stack, KERAS_HOME=str(keras_home))
+    keras_home, temporary = scratch / "keras-home", scratch / "tmp"
+    for folder in (keras_home, temporary):
+        folder.mkdir(parents=True, exist_ok=True)
+    return cell_variables(
+        environment.stack, KERAS_HOME=str(keras_home), TMPDIR=str(temporary)
+    )
 
 
 class Events:

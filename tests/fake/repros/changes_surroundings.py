@@ -11,6 +11,7 @@
 
 import os
 import sys
+import tempfile
 
 import keras
 
@@ -23,5 +24,6 @@ def test_surroundings():
     keras.planted = True
     with open("left behind", "w") as file:
         file.write("x")
+    tempfile.mkstemp(prefix="krepro-planted-")
     os.chdir("/")
     sys.path.clear()
