@@ -312,7 +312,9 @@ class Cell:
         limits = self._limits(repro, fresh=start is None)
         fresh = fresh_process(replace(self.job, repros=(repro.path,) if repro else ()))
         ending = self._supervise(start or fresh, limits)
-        record = to_record(ending, limits)
+        # A fresh process had the time to import Keras besides.
+        own = self._limits(repro, fresh=False)
+        record = to_record(ending, own)
         if repro is None and not (ending.limit or ending.record) and ending.status >= 0:
             # It left without a word, by os._exit: that is an end of its own.
             record = {
@@ -322,10 +324,8 @@ class Cell:
                 "output": ending.output,
             }
         record.pop("identity", None)
-        limit_s = self.job.limits.timeout_s
-        if record.pop("ran_s", 0.0) > limit_s:
-            # A fresh process had the time to import Keras besides.
-            record = to_record(Ending(limit="timeout"), replace(limits, timeout_s=limit_s))
+        if record.pop("ran_s", 0.0) > own.timeout_s:
+            record = to_record(Ending(limit="timeout"), own)
             record |= {"seconds": ending.seconds, "output": ending.output}
         record["isolation"] = FORK if start else PROCESS
         return record
