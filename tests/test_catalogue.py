@@ -139,6 +139,11 @@ def test_the_check_finds_what_does_not_hold_together(tmp_path: Path) -> None:
     stored.write_text("{")
     assert any("cannot be read" in line for line in published.check(project))
     stored.write_text(kept)
+    results = tmp_path / "results" / "jax-0.4.json"
+    kept = results.read_text()
+    results.write_text(kept.replace('"schema": 1', '"schema": 7'))
+    assert any("have schema 7" in line for line in published.check(project))
+    results.write_text(kept)
     page = tmp_path / "docs" / "culprits.md"
     page.write_text(page.read_text().replace("| same |", "| part |", 1))
     assert any("docs/culprits.md" in line for line in published.check(project))

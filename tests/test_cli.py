@@ -33,6 +33,11 @@ def one_line(text: str) -> str:
         (["matrix", "-r", "newestt"], "'newestt' is neither a version"),
         (["matrix", "-t", "huge"], "no tier 'huge': use quick, all"),
         (["matrix", "-s", "caffe"], "no stack 'caffe': use fake"),
+        (["matrix", "-b", "jax"], "no primary stack has the backend jax: use torch"),
+        (
+            ["upgrade", "--from", "9.0.0", "--to", "9.1.0"],
+            "no primary stack has the backend tensorflow: use torch",
+        ),
         (["matrix", "-k", "nothing_like_it"], "no repro is meant"),
         (["matrix", "-k", "and and"], "'and and' is not an expression"),
         (["run", "adds_wrongly", "-s", "fake", "-r", ">=9"], "means 8 releases: name one"),

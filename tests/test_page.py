@@ -434,6 +434,27 @@ def test_published_verdicts_of_another_schema_are_not_shown(four: Fake) -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ["search", "adds"],
+        ["explain", "adds_wrongly"],
+        ["upgrade", "--from", "9.0.0", "--to", "9.1.0@torch"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_is_told_of_published_verdicts_needs_them(
+    four: Fake, arguments: list[str]
+) -> None:
+    results = four.project.folder / "results"
+    results.mkdir()
+    (results / "fake.json").write_text('{"schema": 3, "verdicts": {}}')
+    done = four.run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "fake.json: its results have schema 3, this krepro reads 1: " in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["page", "-o", "no/such/page"], "no/such is no folder: make it first"),

@@ -130,8 +130,17 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.find_stack(stack.uses) if stack.uses else stack
 
     def primary(self, backend: str) -> Stack:
-        """Return the stack that serves every release on a backend."""
-        return next(s for s in self.stack if s.backend == backend and s.primary)
+        """Return the stack that serves every release on a backend.
+
+        Raises:
+            MatrixError: there is none.
+        """
+        found = {stack.backend: stack for stack in self.stack if stack.primary}
+        if backend not in found:
+            raise MatrixError(
+                f"no primary stack has the backend {backend}: use {', '.join(found)}"
+            )
+        return found[backend]
 
     def reference_stacks(self) -> list[Stack]:
         """Return the stacks that run something else under the name of Keras."""

@@ -15,12 +15,19 @@ from krepro import timing
 from krepro.hunt import culprit
 from krepro.hunt.culprit import Culprit
 from krepro.matrix import Cell
-from krepro.project import Project
+from krepro.project import Project, SelectionError
 from krepro.render import culprits_page, markdown, picture
 from krepro.render.culprits_page import Check, Checks
 from krepro.report import Report, troubles
 from krepro.repro import Repro
-from krepro.result import SCHEMA, Measurement, Outcome, write_atomically
+from krepro.result import (
+    SCHEMA,
+    Measurement,
+    Outcome,
+    is_foreign,
+    schema_of,
+    write_atomically,
+)
 from krepro.verdict import Verdict
 
 FOLDER = "results"
@@ -127,11 +134,21 @@ def to_published(
     )
 
 
+def of_another_schema(path: Path) -> str:
+    """Return what is to be said of published results that this krepro cannot read."""
+    return (
+        f"its results have schema {schema_of(path)}, this krepro reads {SCHEMA}: use the krepro "
+        "that wrote them, or measure again and run krepro publish"
+    )
+
+
 def read(project: Project, stack_name: str) -> Published | None:
-    """Return the published results of a stack, or None where there are none."""
+    """Return the published results of a stack, or None where there are none of this schema."""
+    path = path_of(project, stack_name)
+    if is_foreign(path):
+        return None
     try:
-        content = path_of(project, stack_name).read_bytes()
-        return msgspec.json.decode(content, type=Published)
+        return msgspec.json.decode(path.read_bytes(), type=Published)
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -203,7 +220,14 @@ def _by_repro(table: Mapping[str, Verdict]) -> dict[str, dict[str, Outcome]]:
 
 
 def for_people(project: Project, repros: Sequence[Repro] | None = None) -> Report:
-    """Return what is published on the primary and reference stacks."""
+    """Return what is published on the primary and reference stacks.
+
+    Raises:
+        SelectionError: it is of another schema, or in part.
+    """
+    for path in (path_of(project, stack.name) for stack in project.matrix.stack):
+        if is_foreign(path):
+            raise SelectionError(f"{path}: {of_another_schema(path)}")
     report = to_report(project, repros)
     shown = {s.name for s in report.stacks if s.primary or s.subject}
     cells = tuple(cell for cell in report.cells if cell.stack in shown)
@@ -271,7 +295,14 @@ def with_table(text: str, content: str) -> str:
 
 def check(project: Project) -> list[str]:
     """Return what does not hold together: repros, published results, README's table."""
-    wrong = []
+    paths = [path_of(project, stack.name) for stack in project.matrix.stack]
+    wrong = [
+        f"results/{path.name}: {of_another_schema(path)}"
+        for path in paths
+        if is_foreign(path)
+    ]
+    if wrong:  # The rest is made of what cannot be read.
+        return wrong
     report = to_report(project)
     current = {repro.id: repro.source_hash for repro in report.repros}
     for stack in report.matrix.stack:

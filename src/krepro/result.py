@@ -126,6 +126,25 @@ def agree(old: Measurement | None, new: Measurement) -> Measurement:
     return new
 
 
+class Header(msgspec.Struct, frozen=True):
+    """All that is asked of a file whose shape is not known."""
+
+    schema: int = 0
+
+
+def schema_of(path: Path) -> int | None:
+    """Return the schema that a file of results says it has, or None where it says none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Header).schema or None
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether a file has results of a schema that is not this krepro's."""
+    return schema_of(path) not in (None, SCHEMA)
+
+
 @dataclass(frozen=True)
 class Store:
     """The results in the cache folder, by schema, stack, lock and release."""

@@ -6,32 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import msgspec
-
 from krepro.engine import Engine
 from krepro.matrix import Cell
 from krepro.project import Project
-from krepro.published import path_of
-from krepro.result import SCHEMA
-
-
-class Header(msgspec.Struct, frozen=True):
-    """All that is asked of a file whose shape is not known."""
-
-    schema: int = 0
-
-
-def schema_of(path: Path) -> int | None:
-    """Return the schema that a file of results says it has, or None where it says none."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Header).schema or None
-    except (OSError, msgspec.DecodeError):
-        return None
-
-
-def is_foreign(path: Path) -> bool:
-    """Whether a file has results of a schema that is not this krepro's."""
-    return schema_of(path) not in (None, SCHEMA)
+from krepro.published import of_another_schema, path_of
+from krepro.result import SCHEMA, is_foreign, schema_of
 
 
 def foreign(machine: Engine, project: Project, cells: Iterable[Cell]) -> Iterator[str]:
@@ -52,7 +31,7 @@ def foreign(machine: Engine, project: Project, cells: Iterable[Cell]) -> Iterato
     for stack in project.matrix.stack:
         path = path_of(project, stack.name)
         if is_foreign(path):
-            yield _line(path, schema_of(path), "measure again and run krepro publish")
+            yield f"{path}: not read: {of_another_schema(path)}"
 
 
 def _line(path: Path, schema: int | None, way_out: str) -> str:

@@ -51,8 +51,7 @@ def page_command(folder: Path, **selected: Any) -> None:
     kept = {
         stack.name: results
         for stack in selection.stacks
-        if not schemas.is_foreign(published.path_of(selection.project, stack.name))
-        and (results := published.read(selection.project, stack.name))
+        if (results := published.read(selection.project, stack.name))
     }
     stored = build_report(machine, selection.cells, selection.repros)
     told = published.to_report(selection.project, selection.repros).found

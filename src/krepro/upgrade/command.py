@@ -87,7 +87,10 @@ def upgrade(asked: Asked) -> Exit:
     """
     asked.check()
     project = Project.find(Path.cwd())
-    start = end_of(project, asked.old, DEFAULT_BACKEND)
+    # A backend that is named for one end is that of both.
+    start = end_of(
+        project, asked.old, (asked.new or "").partition("@")[2] or DEFAULT_BACKEND
+    )
     catalogue = project.repros()
     repros = narrowed(catalogue, asked.keyword, asked.mark)
     report = published.for_people(project, catalogue)
@@ -99,8 +102,6 @@ def upgrade(asked: Asked) -> Exit:
         click.echo(rendering.ranking_text(ranked, start, touched), nl=False)
         return Exit.AS_EXPECTED
     goal = end_of(project, asked.new, start.stack.backend)
-    if "@" not in asked.old and "@" in asked.new:
-        start = End(start.release, goal.stack)
     found = Upgrade(
         report,
         start,
@@ -221,9 +222,10 @@ def end_of(project: Project, text: str, backend: str) -> End:
         UnknownRelease: the release is unknown.
     """
     name, _, given = text.partition("@")
-    if given and given not in BACKENDS:
-        raise SelectionError(f"no backend {given!r}: use {', '.join(BACKENDS)}")
+    backend = given or backend
+    if backend not in BACKENDS:
+        raise SelectionError(f"no backend {backend!r}: use {', '.join(BACKENDS)}")
     meant = release.select(name, project.matrix.versions)
     if len(meant) != 1:
         raise SelectionError(f"{name!r} means {len(meant)} releases: name one")
-    return End(meant[0], project.matrix.primary(given or backend))
+    return End(meant[0], project.matrix.primary(backend))
