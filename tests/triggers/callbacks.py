@@ -46,6 +46,29 @@ model.fit(x, y, callbacks=[keras.callbacks.LambdaCallback({hook}=watch)])
     )
 
 
+def logged(how: str) -> str:
+    """A training with a step of the user's own, which writes a summary."""
+    return (
+        HEAD
+        + f"""
+import tensorflow as tf
+class Logged(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.head = layers.Dense(1)
+    def call(self, inputs):
+        return self.head(inputs)
+    def train_step(self, data):
+        logs = super().train_step(data)
+        tf.summary.scalar("loss", logs["loss"])
+        return logs
+model = Logged()
+model.compile("adam", "mse")
+model.fit(x, y, callbacks=[keras.callbacks.TensorBoard("logs", {how})])
+"""
+    )
+
+
 SET = "self.model.optimizer.learning_rate = self.peak * self.step"
 SET_LENT = "model.optimizer.learning_rate = 1e-3 * (index + 1)"
 CHECKPOINT = 'ModelCheckpoint("best.keras"{})'
@@ -335,5 +358,31 @@ predicted = model.predict(x, callbacks=[keras.callbacks.SwapEMAWeights()])
             )
             for then in USES
         ),
+    ],
+    "tensorboard_batches_are_all_step_zero": [
+        (fit('TensorBoard("logs", update_freq="batch")'), "certain"),
+        (fit('TensorBoard("logs", update_freq=100)'), "certain"),
+        (fit('TensorBoard("logs")'), None),
+        (fit('TensorBoard("logs", update_freq="epoch")'), None),
+        (COMPILED + "keras.callbacks.TensorBoard(update_freq=1)\nmodel.fit(x, y)", None),
+    ],
+    "tensorboard_histograms_share_a_tag": [
+        (fit('TensorBoard("logs", 1)'), "certain"),
+        (fit('TensorBoard("logs", histogram_freq=5)'), "certain"),
+        (fit('TensorBoard("logs")'), None),
+        (fit('TensorBoard("logs", histogram_freq=0)'), None),
+    ],
+    "tensorboard_update_freq_is_ignored": [
+        (fit('TensorBoard("logs", update_freq=100)'), "certain"),
+        (fit('TensorBoard("logs", update_freq="batch")'), None),
+        (fit('TensorBoard("logs", update_freq=1)'), None),
+        (fit('TensorBoard("logs")'), None),
+    ],
+    "tensorboard_own_summaries_share_a_step": [
+        (logged("update_freq=1"), "possible"),
+        (logged("update_freq='batch'"), "possible"),
+        (logged("histogram_freq=1"), None),
+        (logged("update_freq='epoch'"), None),
+        (fit('TensorBoard("logs", update_freq=1)'), None),
     ],
 }
