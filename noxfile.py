@@ -83,7 +83,9 @@ def tests(session: nox.Session) -> None:
     install(session, "test", "docs")
     # More processes than that gain little: the tests start processes of their own.
     parallel = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
-    session.run("pytest", *parallel, *session.posargs)
+    # In the order of collection: long files first, as tests/conftest.py has them.
+    order = ("--no-loadscope-reorder", "--durations", "20")
+    session.run("pytest", *parallel, *order, *session.posargs)
 
 
 @nox.session(default=False)

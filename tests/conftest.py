@@ -29,6 +29,30 @@ hypothesis.settings.register_profile(
     "krepro", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("krepro")
+# Files that take minutes. Begun last, one of them would run on alone.
+LONG = (
+    "dask",
+    "report_command",
+    "scripts",
+    "real",
+    "upgrade_run",
+    "adoption",
+    "gan_command",
+    "merge",
+    "faults",
+    "fuzz",
+    "player",
+    "check",
+    "page_browser",
+    "bisect",
+    "target",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take long first; the order within a file stays."""
+    place = {f"test_{name}.py": number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONG)))
 
 
 def users_home(folder: Path) -> Home:
