@@ -44,7 +44,7 @@ class Script:
     arguments: tuple[str, ...] = ()
     module: str = ""
     tape: Tape | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Script:
