@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from krepro.engine import ISOLATIONS
+from krepro.cell.script import Script
+from krepro.engine import ISOLATIONS, SCRIPT
+from krepro.matrix import Cell
 from krepro.verdict import Verdict
 from tests.conftest import Fake
 
@@ -138,6 +140,26 @@ def test_no_temporary_file_of_a_repro_is_left(fake: Fake, isolation: str) -> Non
     assert found["changes_surroundings", "9.0.0"].verdict is U
     assert not list(Path(tempfile.gettempdir()).glob("krepro-planted-*"))
     assert not list(fake.home.scratch.glob("*"))
+
+
+def test_variables_of_a_script_are_those_of_a_fresh_process(
+    fake: Fake, tmp_path: Path
+) -> None:
+    kit = tmp_path / "kit"
+    kit.mkdir()
+    (kit / "a.py").write_text(
+        "import os\nprint([os.environ[n] for n in ('XLA_FLAGS', 'KERAS_BACKEND')])\n"
+    )
+    engine = fake.engine()
+    records = []
+    with engine.room() as scratch:
+        for variables in ({}, {"XLA_FLAGS": "mine"}):
+            script = Script(kit, "a.py", variables=variables)
+            said = engine.ask(Cell("fake", "9.0.0"), [], scratch, script=script)
+            records.append(said[SCRIPT])
+    assert [record["isolation"] for record in records] == ["fork", "process"]
+    assert "mine" not in records[0]["output"]
+    assert "['mine', 'torch']" in records[1]["output"]
 
 
 def test_a_flaky_repro_is_flaky(fake: Fake) -> None:

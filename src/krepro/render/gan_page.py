@@ -106,13 +106,14 @@ def scenarios_table(cases: Sequence[Case]) -> str:
 
 def full_table(cases: Sequence[Case]) -> str:
     """Return what each scenario led to in the full size, and after how many iterations."""
-    lengths: dict[str, set[int]] = {}
+    lengths: dict[tuple[str, str], set[int]] = {}
     for case in cases:
-        lengths.setdefault(f"`{case.scenario}`", set()).add(case.iterations)
+        lengths.setdefault((case.scenario, case.recipe), set()).add(case.iterations)
     head, line, *rows = scenarios_table(cases).splitlines()
     found = [f"{head} Iterations |", f"{line}---|"]
-    for row in rows:
-        took = sorted(lengths[row.split(" | ")[0].removeprefix("| ")])
+    # The rows are in the order of the kinds.
+    for row, lasted in zip(rows, lengths.values(), strict=True):
+        took = sorted(lasted)
         found.append(f"{row} {took[0]}" + (f" to {took[-1]} |" if len(took) > 1 else " |"))
     return "\n".join(found) + "\n"
 
