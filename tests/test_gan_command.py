@@ -28,7 +28,7 @@ from krepro.engine import SCRIPT, Engine
 from krepro.gan import images
 from krepro.gan.diagnosis import Diagnosis, Finding
 from krepro.gan.history import History, read_history
-from krepro.gan.run import Run, Trained, ending, judged, last_row, mnist
+from krepro.gan.run import QUICK, Run, Trained, ending, judged, last_row, mnist
 from krepro.gan.settings import RECIPES, SCENARIOS, settings_of
 from krepro.gan.truth import Case, agreement, read_cases, write_cases
 from krepro.gan.truth import main as judge
@@ -171,6 +171,21 @@ def test_a_folder_is_another_for_all_that_a_result_depends_on() -> None:
     ]
     assert len({run.name, *(other.name for other in others)}) == 6
     assert run.name == run_of().name
+
+
+def test_the_full_size_is_trained_with_quicker_convolutions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = run_of().settings
+    small, full = (
+        replace(run_of(), settings=msgspec.structs.replace(settings, size=size))
+        for size in ("small", "full")
+    )
+    assert (small.variables, full.variables) == ({}, QUICK)
+    names = small.name, full.name
+    monkeypatch.setitem(QUICK, "XLA_FLAGS", "")
+    assert small.name == names[0]
+    assert full.name != names[1], "it would go on with what was trained otherwise"
 
 
 def test_what_keras_raised_is_told_and_so_is_that_it_diverged(tmp_path: Path) -> None:
@@ -515,6 +530,19 @@ def test_the_diagnosis_is_right_on_seeds_that_it_was_not_fixed_on() -> None:
     assert agreement(cases) >= 0.95
     healthy = [case for case in cases if case.truth == "stable"]
     assert {case.diagnosis for case in healthy} <= {"stable", "undecided"}
+
+
+def test_the_diagnosis_is_right_in_the_full_size() -> None:
+    cases = read_cases(ROOT / "docs" / "gan" / "judged-full.json")
+    assert {case.size for case in cases} == {"full"}
+    assert agreement(cases) >= 0.95
+    healthy = [case for case in cases if case.truth == "stable"]
+    assert {case.diagnosis for case in healthy} <= {"stable", "undecided"}
+    backends = [stack.name for stack in Project(ROOT).matrix.stack if stack.primary]
+    judged_of = Counter((case.truth, case.stack) for case in cases)
+    for truth in Diagnosis:
+        if truth is not Diagnosis.UNDECIDED:
+            assert all(judged_of[truth, name] >= 2 for name in backends), truth
 
 
 def test_recipes_are_told_by_range_of_releases() -> None:
